@@ -1,0 +1,11 @@
+package io.datainf.engine.influence;
+
+/**
+ * The sums from which damping follows: the sample count n and, for each block, the sum of q_i. Immutable.
+ *
+ * @param sampleCount n
+ * @param squaredNormSums sum over the samples of q_{i,l}, [L]; float64, from a compensated sum. Not copied: callers must
+ *     not change it.
+ */
+@SuppressWarnings("ArrayRecordComponent") // a value of L doubles handed from one owner to the next
+public record BlockStatistics(long sampleCount, double[] squaredNormSums) {}

@@ -1,0 +1,38 @@
+package io.datainf.engine.influence;
+
+import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.GradientMatrix;
+import java.util.BitSet;
+
+/**
+ * The fixed set of samples that a query sees. Rows [0, rowCount) of the matrix are stable; those in {@code deadRows} were
+ * replaced or deleted and count for nothing.
+ *
+ * @param gradients stored gradients, [rowCount, D]
+ * @param squaredNorms q of each row and block
+ * @param rowCount rows that belong to the set, dead ones included
+ * @param deadRows ordinals of rows that do not count; not changed after construction
+ * @param statistics n (live rows) and sum of q over the live rows
+ */
+public record SampleSet(
+        GradientMatrix gradients,
+        SquaredNorms squaredNorms,
+        int rowCount,
+        BitSet deadRows,
+        BlockStatistics statistics) {
+
+    /** The blocks of a row. */
+    public BlockLayout layout() {
+        return gradients.layout();
+    }
+
+    /** Number of samples that count, n. */
+    public long sampleCount() {
+        return statistics.sampleCount();
+    }
+
+    /** Whether a row counts. */
+    public boolean live(int ordinal) {
+        return !deadRows.get(ordinal);
+    }
+}

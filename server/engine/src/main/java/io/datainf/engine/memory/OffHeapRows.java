@@ -1,0 +1,91 @@
+package io.datainf.engine.memory;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Objects;
+
+/**
+ * A growing table of rows of equal byte size outside the Java heap. Rows never move.
+ *
+ * <p>Threads: one appends ({@link #nextRow()}, {@link #publishRow()}), any number read. A reader may touch only rows
+ * below a count that it got by a safe publication, such as {@link #rowCount()}. {@link #close()} frees the memory; a
+ * reader that comes later gets an {@link IllegalStateException}.
+ */
+public final class OffHeapRows implements AutoCloseable {
+
+    /** Rows of a tile. A tile begins at a multiple of this ordinal and lies in one piece of memory. */
+    public static final int TILE_ROWS = 256;
+
+    private static final long CHUNK_TARGET_BYTES = 32L << 20;
+
+    private final long strideBytes;
+    private final int rowsPerChunk;
+    private final Arena arena = Arena.ofShared();
+    // Replaced as a whole when it grows; written by the appender only.
+    private volatile MemorySegment[] chunks = {};
+    private volatile long rowCount;
+
+    /** Creates an empty table whose rows lie {@code strideBytes} apart. */
+    public OffHeapRows(long strideBytes) {
+        if (strideBytes < 1) {
+            throw new IllegalArgumentException("strideBytes is %d: expected at least 1".formatted(strideBytes));
+        }
+        this.strideBytes = strideBytes;
+        this.rowsPerChunk = TILE_ROWS * (int) Math.max(1, CHUNK_TARGET_BYTES / (TILE_ROWS * strideBytes));
+    }
+
+    /** Distance from one row to the next, bytes. */
+    public long strideBytes() {
+        return strideBytes;
+    }
+
+    /** Rows published so far. */
+    public long rowCount() {
+        return rowCount;
+    }
+
+    /** Returns the memory of the row after the last published one, for the appending thread to fill. */
+    public MemorySegment nextRow() {
+        int chunk = Math.toIntExact(rowCount / rowsPerChunk);
+        if (chunk == chunks.length) {
+            MemorySegment[] grown = Arrays.copyOf(chunks, chunk + 1);
+            grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
+            chunks = grown;
+        }
+        return rowAt(rowCount);
+    }
+
+    /** Makes the row that {@link #nextRow()} returned part of the table. */
+    @SuppressWarnings("NonAtomicOperationOnVolatileField") // one appending thread
+    public void publishRow() {
+        rowCount++;
+    }
+
+    /** Returns the memory of one published row, {@code strideBytes} long. */
+    public MemorySegment row(long ordinal) {
+        Objects.checkIndex(ordinal, rowCount);
+        return rowAt(ordinal);
+    }
+
+    /**
+     * Returns the memory of {@code count} consecutive published rows of one tile.
+     *
+     * @throws IndexOutOfBoundsException if the rows are not published or not all in one tile
+     */
+    public MemorySegment rows(long firstOrdinal, int count) {
+        Objects.checkFromIndexSize(firstOrdinal, count, rowCount);
+        Objects.checkFromIndexSize((int) (firstOrdinal % TILE_ROWS), count, TILE_ROWS);
+        return chunks[(int) (firstOrdinal / rowsPerChunk)].asSlice(
+                (firstOrdinal % rowsPerChunk) * strideBytes, count * strideBytes);
+    }
+
+    private MemorySegment rowAt(long ordinal) {
+        return chunks[(int) (ordinal / rowsPerChunk)].asSlice((ordinal % rowsPerChunk) * strideBytes, strideBytes);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
