@@ -15,6 +15,7 @@ import java.lang.invoke.MethodHandle;
  * size before the first row arrives, and it gets 4 KiB pages (measured: a scan reads 19.6 GB/s from those and 54 GB/s
  * from huge ones). Mapped memory costs nothing until it is touched. Linux only, as the server is.
  */
+@SuppressWarnings("restricted") // the one place that maps memory by hand
 final class AnonymousMemory {
 
     private static final long HUGE_PAGE_BYTES = 2L << 20;
