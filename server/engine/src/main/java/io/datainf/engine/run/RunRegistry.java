@@ -1,5 +1,6 @@
 package io.datainf.engine.run;
 
+import io.datainf.engine.store.StoreEvents;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,10 +14,11 @@ public final class RunRegistry implements AutoCloseable {
      * Locks the data directory, creating it if need be, and recovers its runs.
      *
      * @param memoryBudgetBytes most bytes of rows to hold in memory, over all runs
+     * @param events is told what the store does
      * @throws io.datainf.engine.store.DataDirectoryInUseException if another process holds the directory
      * @throws IOException if it cannot be read or written
      */
-    public static RunRegistry open(Path dataDirectory, long memoryBudgetBytes) throws IOException {
+    public static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events) throws IOException {
         throw new UnsupportedOperationException();
     }
 

@@ -1,0 +1,24 @@
+package io.datainf.sidecar.ingest;
+
+/** Is told what writers do, for metrics. Called on network and log threads: implementations must not block or throw. */
+public interface IngestEvents {
+
+    /** A writer opened a stream. */
+    void streamOpened();
+
+    /** A stream ended, for whatever reason. Once for each that was opened. */
+    void streamClosed();
+
+    /** A whole batch arrived and waits to become durable. */
+    void batchReceived(int sampleCount, long payloadBytes);
+
+    /**
+     * A batch is durable and its ack was handed over.
+     *
+     * @param nanos from the arrival of its last byte to the ack
+     */
+    void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos);
+
+    /** A batch that arrived whole was not applied. */
+    void batchFailed(int sampleCount, long payloadBytes);
+}

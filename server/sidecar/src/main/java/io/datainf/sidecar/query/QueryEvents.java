@@ -1,0 +1,16 @@
+package io.datainf.sidecar.query;
+
+import io.datainf.engine.influence.InfluenceMethod;
+
+/** Is told what queries do, for metrics. Called on query and network threads: implementations must not block or throw. */
+public interface QueryEvents {
+
+    /** A query was answered whole. Durations as in the protocol's Summary, nanoseconds. */
+    void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos);
+
+    /** A query failed after it was accepted into the queue, or was cancelled. */
+    void queryFailed(InfluenceMethod method);
+
+    /** A query was refused because the queue is full. */
+    void queryRefused();
+}
