@@ -1,0 +1,40 @@
+package io.datainf.sidecar.metrics;
+
+/**
+ * Names of our meters and of their tags. Prometheus sees dots as underscores, with the unit and {@code _total} behind. The
+ * values of all tags come from closed sets; runs, samples and writers are never tags.
+ */
+final class MeterNames {
+
+    static final String INGEST_STREAMS = "datainf.ingest.streams";
+    static final String INGEST_BATCHES = "datainf.ingest.batches";
+    static final String INGEST_SAMPLES = "datainf.ingest.samples";
+    static final String INGEST_RECEIVED = "datainf.ingest.received";
+    static final String INGEST_PENDING_BATCHES = "datainf.ingest.pending.batches";
+    static final String INGEST_ACK = "datainf.ingest.ack";
+
+    static final String STORE_APPENDED = "datainf.store.appended";
+    static final String STORE_FORCE = "datainf.store.force";
+    static final String STORE_FAILURES = "datainf.store.failures";
+    static final String STORE_TAIL_CUT = "datainf.store.tail.cut";
+
+    static final String QUERIES = "datainf.queries";
+    static final String QUERY_STAGE = "datainf.query.stage";
+    static final String QUERY_QUEUE_DEPTH = "datainf.query.queue.depth";
+
+    static final String RUNS = "datainf.runs";
+    static final String SAMPLES_HELD = "datainf.samples.held";
+    static final String ROW_MEMORY = "datainf.row.memory";
+    static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
+
+    static final String BUILD_INFO = "datainf.build.info";
+
+    /** What became of a thing that was counted. */
+    static final String TAG_OUTCOME = "outcome";
+    /** Method of a query: datainf, hessian_free. */
+    static final String TAG_METHOD = "method";
+    /** Part of a query's time: queue, compute, respond. */
+    static final String TAG_STAGE = "stage";
+
+    private MeterNames() {}
+}

@@ -1,0 +1,113 @@
+package io.datainf.sidecar.metrics;
+
+import io.datainf.engine.run.StorageFigures;
+import io.datainf.engine.store.StoreEvents;
+import io.datainf.sidecar.ingest.IngestEvents;
+import io.datainf.sidecar.query.QueryEvents;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.function.IntSupplier;
+import java.util.function.Supplier;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/** All meters of one server. Safe for any number of threads. */
+public final class ServerMetrics implements AutoCloseable {
+
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final IngestMetrics ingest;
+    private final StoreMetrics store;
+    private final QueryMetrics query;
+    private final JvmGcMetrics gc = new JvmGcMetrics();
+
+    /** Creates the meters of a server of this version. */
+    public ServerMetrics(String version) {
+        registry.config().meterFilter(new PromtoolNames());
+        ingest = new IngestMetrics(registry);
+        store = new StoreMetrics(registry);
+        query = new QueryMetrics(registry);
+        Gauge.builder(MeterNames.BUILD_INFO, () -> 1)
+                .description("Always 1; the tag says what runs")
+                .tag("version", version)
+                .register(registry);
+        new ClassLoaderMetrics().bindTo(registry);
+        new JvmMemoryMetrics().bindTo(registry);
+        new JvmThreadMetrics().bindTo(registry);
+        new ProcessorMetrics().bindTo(registry);
+        new UptimeMetrics().bindTo(registry);
+        new FileDescriptorMetrics().bindTo(registry);
+        gc.bindTo(registry);
+    }
+
+    /** The registry, for binders that live outside this package. */
+    public MeterRegistry registry() {
+        return registry;
+    }
+
+    /** Takes what writers do. */
+    public IngestEvents ingest() {
+        return ingest;
+    }
+
+    /** Takes what the store does. */
+    public StoreEvents store() {
+        return store;
+    }
+
+    /** Takes what queries do. */
+    public QueryEvents query() {
+        return query;
+    }
+
+    /** Shows what is held; {@code figures} is asked at each scrape. */
+    public void watchStorage(Supplier<StorageFigures> figures) {
+        gauge(MeterNames.RUNS, "Runs in the data directory", null, figures, StorageFigures::runCount);
+        gauge(MeterNames.SAMPLES_HELD, "Live samples over all runs", null, figures, StorageFigures::rowCount);
+        gauge(MeterNames.ROW_MEMORY, "Memory taken by rows", "bytes", figures, StorageFigures::memoryBytes);
+        gauge(
+                MeterNames.ROW_MEMORY_BUDGET,
+                "Most memory that rows may take",
+                "bytes",
+                figures,
+                StorageFigures::memoryBudgetBytes);
+    }
+
+    /** Shows how many queries wait; {@code depth} is asked at each scrape. */
+    public void watchQueryQueue(IntSupplier depth) {
+        Gauge.builder(MeterNames.QUERY_QUEUE_DEPTH, depth::getAsInt)
+                .description("Queries that wait for their turn")
+                .register(registry);
+    }
+
+    /** Returns all meters in the text format of Prometheus that an Accept header asks for. */
+    public String scrape(String contentType) {
+        return registry.scrape(contentType);
+    }
+
+    @Override
+    public void close() {
+        gc.close();
+        registry.close();
+    }
+
+    private void gauge(
+            String name,
+            String description,
+            @Nullable String unit,
+            Supplier<StorageFigures> figures,
+            ToDoubleFunction<StorageFigures> value) {
+        Gauge.builder(name, () -> value.applyAsDouble(figures.get()))
+                .description(description)
+                .baseUnit(unit)
+                .register(registry);
+    }
+}

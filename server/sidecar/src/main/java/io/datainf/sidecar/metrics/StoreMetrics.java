@@ -1,0 +1,67 @@
+package io.datainf.sidecar.metrics;
+
+import io.datainf.engine.store.StoreEvents;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import java.time.Duration;
+
+/** Counts what the store does. */
+final class StoreMetrics implements StoreEvents {
+
+    private static final Duration[] FORCE_BUCKETS = {
+        Duration.ofMillis(1),
+        Duration.ofMillis(2),
+        Duration.ofMillis(5),
+        Duration.ofMillis(10),
+        Duration.ofMillis(25),
+        Duration.ofMillis(50),
+        Duration.ofMillis(100),
+        Duration.ofMillis(500),
+        Duration.ofSeconds(2),
+        Duration.ofSeconds(10)
+    };
+
+    private final Counter appendedBytes;
+    private final Timer force;
+    private final Counter failures;
+    private final Counter tailCutBytes;
+
+    StoreMetrics(MeterRegistry registry) {
+        appendedBytes = Counter.builder(MeterNames.STORE_APPENDED)
+                .description("Bytes written to segment files")
+                .baseUnit("bytes")
+                .register(registry);
+        force = Timer.builder(MeterNames.STORE_FORCE)
+                .description("Time of one force of a segment file to disk (fdatasync)")
+                .serviceLevelObjectives(FORCE_BUCKETS)
+                .register(registry);
+        failures = Counter.builder(MeterNames.STORE_FAILURES)
+                .description("Writes and forces that failed; each ends the use of a segment file")
+                .register(registry);
+        tailCutBytes = Counter.builder(MeterNames.STORE_TAIL_CUT)
+                .description("Unfinished, never acknowledged ends that recovery cut off segment files")
+                .baseUnit("bytes")
+                .register(registry);
+    }
+
+    @Override
+    public void appended(int batchCount, int sampleCount, long bytes) {
+        appendedBytes.increment((double) bytes);
+    }
+
+    @Override
+    public void forced(long nanos) {
+        force.record(Duration.ofNanos(nanos));
+    }
+
+    @Override
+    public void failed() {
+        failures.increment();
+    }
+
+    @Override
+    public void tailCut(long bytes) {
+        tailCutBytes.increment((double) bytes);
+    }
+}

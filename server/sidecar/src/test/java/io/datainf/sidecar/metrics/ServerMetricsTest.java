@@ -1,0 +1,110 @@
+package io.datainf.sidecar.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.engine.run.StorageFigures;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class ServerMetricsTest {
+
+    private final ServerMetrics metrics = new ServerMetrics("test");
+
+    @AfterEach
+    void close() {
+        metrics.close();
+    }
+
+    @Test
+    void ingest_afterBatches_countsSamplesByOutcome() {
+        metrics.ingest().streamOpened();
+        metrics.ingest().batchReceived(5, 100);
+        metrics.ingest().batchReceived(2, 40);
+        metrics.ingest().batchReceived(1, 20);
+        metrics.ingest().batchAcked(2, 1, 2, 100, 3_000_000);
+        metrics.ingest().batchFailed(2, 40);
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_ingest_streams 1.0",
+                        "datainf_ingest_pending_batches 1.0",
+                        "datainf_ingest_received_bytes_total 160.0",
+                        "datainf_ingest_batches_total{outcome=\"acked\"} 1.0",
+                        "datainf_ingest_batches_total{outcome=\"failed\"} 1.0",
+                        "datainf_ingest_samples_total{outcome=\"stored\"} 2.0",
+                        "datainf_ingest_samples_total{outcome=\"duplicate\"} 1.0",
+                        "datainf_ingest_samples_total{outcome=\"rejected\"} 2.0",
+                        "datainf_ingest_samples_total{outcome=\"failed\"} 2.0",
+                        "datainf_ingest_ack_seconds_count 1",
+                        "datainf_ingest_ack_seconds_bucket{le=\"0.002\"} 0",
+                        "datainf_ingest_ack_seconds_bucket{le=\"0.005\"} 1");
+
+        metrics.ingest().streamClosed();
+        assertThat(scrape()).contains("datainf_ingest_streams 0.0");
+    }
+
+    @Test
+    void store_afterForce_countsBytesAndTime() {
+        metrics.store().appended(2, 7, 4096);
+        metrics.store().forced(20_000_000);
+        metrics.store().failed();
+        metrics.store().tailCut(12);
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_store_appended_bytes_total 4096.0",
+                        "datainf_store_force_seconds_count 1",
+                        "datainf_store_failures_total 1.0",
+                        "datainf_store_tail_cut_bytes_total 12.0");
+    }
+
+    @Test
+    void query_afterAnswer_timesEachStageByMethod() {
+        metrics.query().queryAnswered(new InfluenceMethod.DataInf(), 1_000, 2_000_000, 3_000);
+        metrics.query().queryFailed(new InfluenceMethod.HessianFree());
+        metrics.query().queryRefused();
+        metrics.watchQueryQueue(() -> 4);
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_queries_total{method=\"datainf\",outcome=\"answered\"} 1.0",
+                        "datainf_queries_total{method=\"hessian_free\",outcome=\"failed\"} 1.0",
+                        "datainf_queries_total{method=\"any\",outcome=\"refused\"} 1.0",
+                        "datainf_query_stage_seconds_count{method=\"datainf\",stage=\"compute\"} 1",
+                        "datainf_query_stage_seconds_count{method=\"hessian_free\",stage=\"compute\"} 0",
+                        "datainf_query_queue_depth 4.0");
+    }
+
+    @Test
+    void storage_isAskedAtEachScrape() {
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_runs 1.0",
+                        "datainf_samples_held 2.0",
+                        "datainf_row_memory_bytes 3.0",
+                        "datainf_row_memory_budget_bytes 4.0");
+    }
+
+    @Test
+    void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
+        metrics.watchQueryQueue(() -> 0);
+
+        assertThat(metrics.registry().getMeters())
+                .filteredOn(meter -> meter.getId().getName().startsWith("datainf"))
+                .allSatisfy(meter -> {
+                    assertThat(meter.getId().getDescription()).isNotBlank();
+                    assertThat(meter.getId().getTags())
+                            .allMatch(tag -> List.of("outcome", "method", "stage", "version")
+                                    .contains(tag.getKey()));
+                });
+    }
+
+    private List<String> scrape() {
+        return metrics.scrape("text/plain; version=0.0.4").lines().toList();
+    }
+}
