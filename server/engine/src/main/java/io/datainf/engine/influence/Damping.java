@@ -9,7 +9,7 @@ public sealed interface Damping {
      * Returns lambda_l for each block, [L]; 0 for a block whose gradients are all zero, which is skipped.
      *
      * @param layout the blocks
-     * @param statistics n and the sums of q; n is at least 1
+     * @param statistics n and the sums of q; without samples every block is one to skip
      */
     double[] lambda(BlockLayout layout, BlockStatistics statistics);
 
@@ -28,9 +28,9 @@ public sealed interface Damping {
         public double[] lambda(BlockLayout layout, BlockStatistics statistics) {
             double[] lambda = new double[layout.blockCount()];
             for (int l = 0; l < lambda.length; l++) {
-                lambda[l] = scale
-                        / ((double) statistics.sampleCount() * layout.width(l))
-                        * statistics.squaredNormSums()[l];
+                double sum = statistics.squaredNormSums()[l];
+                double elementCount = (double) statistics.sampleCount() * layout.width(l);
+                lambda[l] = sum == 0 ? 0 : scale / elementCount * sum;
             }
             return lambda;
         }

@@ -1,41 +1,59 @@
 package io.datainf.engine.influence;
 
+import io.datainf.engine.kernel.GradientKernels;
 import java.util.function.BooleanSupplier;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
 public final class InfluenceCalculator implements AutoCloseable {
 
-    private InfluenceCalculator() {}
+    private final GradientKernels single = GradientKernels.vector();
+    private final GradientKernels exact = GradientKernels.scalar();
+    private final KernelPool pool;
+    private final Numerics numerics;
+
+    private InfluenceCalculator(KernelPool pool, Numerics numerics) {
+        this.pool = pool;
+        this.numerics = numerics;
+    }
 
     /** Returns a calculator whose kernels use {@code threadCount} threads. */
     public static InfluenceCalculator create(int threadCount) {
-        throw new UnsupportedOperationException();
+        return create(threadCount, Numerics.DEFAULT);
+    }
+
+    static InfluenceCalculator create(int threadCount, Numerics numerics) {
+        return new InfluenceCalculator(new KernelPool(threadCount), numerics);
     }
 
     /** Name of the engine, e.g. "vector". */
     public String engineName() {
-        throw new UnsupportedOperationException();
+        return single.name();
     }
 
-    /**
-     * Runs the kernels once so that the first query finds them compiled.
-     */
+    /** Runs every kernel until it is compiled, so that the first query finds it fast. Takes a second or two. */
     public void warmUp() {
-        throw new UnsupportedOperationException();
+        WarmUp.run(this);
     }
 
     /**
-     * Computes scores. The caller closes them.
+     * Computes scores. The caller closes them. Calls that come together queue for the threads, task by task.
      *
-     * @param cancelled asked between row tiles; true stops the work
-     * @throws java.util.concurrent.CancellationException if cancelled
+     * @param cancelled asked between row tiles, by several threads; true stops the work
+     * @throws java.util.concurrent.CancellationException if cancelled, or if the calling thread is interrupted
+     * @throws IllegalArgumentException if the damping does not fit the blocks or comes to a value that is not finite and greater
+     *     than 0, or a validation gradient is not finite
+     * @throws ArithmeticException if scores exceed float64, which takes an extreme damping
+     * @throws IllegalStateException if the calculator is closed
      */
     public InfluenceScores compute(InfluenceRequest request, BooleanSupplier cancelled) {
-        throw new UnsupportedOperationException();
+        Cancellation cancellation = new Cancellation(cancelled);
+        cancellation.check();
+        return new Computation(request, numerics, pool, cancellation).run(single, exact);
     }
 
+    /** Lets the computations that are under way end, and the threads with them. */
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        pool.close();
     }
 }

@@ -7,12 +7,13 @@ import java.lang.foreign.MemorySegment;
  *
  * @param samples the samples, at least one live
  * @param validationCount m
- * @param validationGradients [m, D] row-major, float32 little-endian, finite; borrowed, not changed while the
- *     computation runs
+ * @param validationGradients [m, D] row-major, float32 little-endian, finite, any alignment; borrowed,
+ *     readable by every thread and not changed while the computation runs
  * @param method how h is found
  * @param damping how lambda is found
  * @param perBlock keep each block's term of the scores as well
- * @param reproducible bit-identical scores for any thread count, load or restart
+ * @param reproducible bit-identical scores for any thread count, load or restart. They always are: work is split by
+ *     rows and layout only
  */
 public record InfluenceRequest(
         SampleSet samples,
@@ -21,4 +22,23 @@ public record InfluenceRequest(
         InfluenceMethod method,
         Damping damping,
         boolean perBlock,
-        boolean reproducible) {}
+        boolean reproducible) {
+
+    public InfluenceRequest {
+        if (samples.sampleCount() < 1) {
+            throw new IllegalArgumentException("samples has no live sample: expected at least 1");
+        }
+        if (validationCount < 1) {
+            throw new IllegalArgumentException("validationCount is %d: expected at least 1".formatted(validationCount));
+        }
+        long byteCount = (long) validationCount * samples.layout().dimension() * Float.BYTES;
+        if (validationGradients.byteSize() != byteCount) {
+            throw new IllegalArgumentException("validationGradients has %d bytes: expected %d, [%d, %d] float32"
+                    .formatted(
+                            validationGradients.byteSize(),
+                            byteCount,
+                            validationCount,
+                            samples.layout().dimension()));
+        }
+    }
+}

@@ -21,6 +21,19 @@ public record SampleSet(
         BitSet deadRows,
         BlockStatistics statistics) {
 
+    public SampleSet {
+        if (rowCount < 0 || rowCount > gradients.rowCount() || rowCount > squaredNorms.rowCount()) {
+            throw new IllegalArgumentException("rowCount is %d: expected 0 to %d, the rows held"
+                    .formatted(rowCount, Math.min(gradients.rowCount(), squaredNorms.rowCount())));
+        }
+        int liveCount = rowCount - deadRows.cardinality();
+        if (deadRows.length() > rowCount || statistics.sampleCount() != liveCount) {
+            throw new IllegalArgumentException(
+                    "statistics are of %d samples: expected %d, those of %d rows that are not dead"
+                            .formatted(statistics.sampleCount(), liveCount, rowCount));
+        }
+    }
+
     /** The blocks of a row. */
     public BlockLayout layout() {
         return gradients.layout();

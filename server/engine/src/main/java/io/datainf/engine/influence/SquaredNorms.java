@@ -1,5 +1,8 @@
 package io.datainf.engine.influence;
 
+import io.datainf.engine.kernel.GradientKernels;
+import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,6 +20,26 @@ public final class SquaredNorms implements AutoCloseable {
     public SquaredNorms(int blockCount) {
         this.blockCount = blockCount;
         this.rows = new OffHeapRows((long) blockCount * Double.BYTES);
+    }
+
+    /**
+     * Computes q_l of one sample from its stored values, in float64. An entry is not finite if and only if its block has
+     * an element that is not.
+     *
+     * @param row [D] elements, little-endian; any alignment, on or off the heap
+     * @param type how they are stored, F32 or BF16
+     * @param target receives [L]
+     */
+    public static void ofRow(MemorySegment row, BlockLayout layout, ElementType type, double[] target) {
+        if (row.byteSize() != (long) layout.dimension() * type.byteCount()) {
+            throw new IllegalArgumentException("row has %d bytes: expected %d, %d elements of %s"
+                    .formatted(row.byteSize(), (long) layout.dimension() * type.byteCount(), layout.dimension(), type));
+        }
+        if (target.length != layout.blockCount()) {
+            throw new IllegalArgumentException(
+                    "target has %d entries: expected %d".formatted(target.length, layout.blockCount()));
+        }
+        GradientKernels.vector().squaredNorms(row, layout, type, target);
     }
 
     /** Number of blocks, L. */

@@ -1,0 +1,92 @@
+package io.datainf.engine.influence;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/** The threads that run kernels. Computations that come together queue for them. Safe for any number of threads. */
+final class KernelPool implements AutoCloseable {
+
+    private final int threadCount;
+    private final ExecutorService threads;
+
+    KernelPool(int threadCount) {
+        if (threadCount < 1) {
+            throw new IllegalArgumentException("threadCount is %d: expected at least 1".formatted(threadCount));
+        }
+        this.threadCount = threadCount;
+        ThreadFactory factory =
+                Thread.ofPlatform().daemon().name("datainf-kernel-", 0).factory();
+        this.threads = Executors.newFixedThreadPool(threadCount, factory);
+    }
+
+    /**
+     * Runs {@code task} for 0 .. taskCount-1, in any order, and returns when all have ended. A task that fails stops the
+     * others at their next {@link Cancellation#check()}; its exception is thrown on.
+     */
+    void forEach(int taskCount, Cancellation cancellation, IntConsumer task) {
+        int workerCount = Math.min(taskCount, threadCount);
+        AtomicInteger next = new AtomicInteger();
+        AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+        CountDownLatch running = new CountDownLatch(workerCount);
+        Runnable worker = () -> {
+            try {
+                for (int i = next.getAndIncrement(); i < taskCount; i = next.getAndIncrement()) {
+                    cancellation.check();
+                    task.accept(i);
+                }
+            } catch (Throwable e) {
+                // The first failure is the cause; what follows from it is not of interest.
+                failure.compareAndSet(null, e);
+                cancellation.stop();
+            } finally {
+                running.countDown();
+            }
+        };
+        for (int w = 0; w < workerCount; w++) {
+            try {
+                threads.execute(worker);
+            } catch (RejectedExecutionException e) {
+                failure.compareAndSet(null, new IllegalStateException("the calculator is closed", e));
+                cancellation.stop();
+                running.countDown();
+            }
+        }
+        awaitAll(running, cancellation);
+        switch (failure.get()) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            case Throwable e -> throw new AssertionError("a task threw a checked exception", e);
+        }
+    }
+
+    /** Waits even when interrupted, since tasks use memory of the caller; an interrupt stops them. */
+    private static void awaitAll(CountDownLatch running, Cancellation cancellation) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                running.await();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+                cancellation.stop();
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Lets the work that was begun end, and the threads with it. */
+    @Override
+    public void close() {
+        threads.close();
+    }
+}

@@ -1,0 +1,13 @@
+package io.datainf.engine.influence;
+
+/**
+ * When float32 will do.
+ *
+ * @param doubleUpToSamples with at most this many samples everything is computed in float64 at once
+ * @param greatestError estimated rounding error, relative to the greatest score, above which scores are computed again in float64
+ */
+record Numerics(int doubleUpToSamples, double greatestError) {
+
+    /** Few samples: r is dominated by single rows, v - r cancels, and float64 costs little. */
+    static final Numerics DEFAULT = new Numerics(64, 1e-5);
+}

@@ -1,0 +1,91 @@
+package io.datainf.engine.influence;
+
+import io.datainf.engine.kernel.BlockRange;
+import io.datainf.engine.kernel.GradientTile;
+import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.OffHeapRows;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * How the two passes over the rows are cut into tasks. Follows from rows and layout only, never from the number of
+ * threads, so that sums are formed in the same order whatever runs them.
+ *
+ * @param samples the rows
+ * @param ranges adjacent blocks that are not skipped, in order
+ * @param chunkTiles tiles of a chunk of rows in the first pass, whose sums are added up chunk by chunk
+ * @param pieceRows rows of a task of the second pass; divides a tile
+ */
+record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int pieceRows) {
+
+    private static final int TILE_ROWS = OffHeapRows.TILE_ROWS;
+    // Bounds what a task needs for products and weights.
+    private static final int MAX_RANGE_BLOCKS = 16;
+    // Narrow rows make few ranges. They are cut into chunks until there is work for this many threads; wider rows have
+    // ranges enough, and sums too large to keep several of.
+    private static final int TARGET_TASKS = 16;
+    private static final int TASK_ELEMENTS = 32_768;
+    private static final int SMALL_PIECE_ROWS = 32;
+
+    /**
+     * Plans the passes.
+     *
+     * @param lambda lambda_l, [L]; blocks of 0 are skipped
+     * @param preferredElements elements of a row that a range should have at least
+     */
+    static ScanPlan of(SampleSet samples, double[] lambda, int preferredElements) {
+        int tileCount = Math.ceilDiv(samples.rowCount(), TILE_ROWS);
+        int chunkCount = Math.clamp(
+                (long) TARGET_TASKS * TASK_ELEMENTS / samples.layout().dimension(),
+                1,
+                Math.min(tileCount, TARGET_TASKS));
+        int pieceRows = tileCount < TARGET_TASKS ? SMALL_PIECE_ROWS : TILE_ROWS;
+        return new ScanPlan(
+                samples,
+                ranges(samples.layout(), lambda, preferredElements),
+                Math.ceilDiv(tileCount, chunkCount),
+                pieceRows);
+    }
+
+    private static List<BlockRange> ranges(BlockLayout layout, double[] lambda, int preferredElements) {
+        List<BlockRange> ranges = new ArrayList<>();
+        int first = 0;
+        while (first < lambda.length) {
+            if (lambda[first] == 0) {
+                first++;
+                continue;
+            }
+            int end = first + 1;
+            while (end < lambda.length
+                    && lambda[end] != 0
+                    && end - first < MAX_RANGE_BLOCKS
+                    && layout.offset(end) - layout.offset(first) < preferredElements) {
+                end++;
+            }
+            ranges.add(new BlockRange(layout, first, end));
+            first = end;
+        }
+        return ranges;
+    }
+
+    /** Chunks of rows in the first pass. */
+    int chunkCount() {
+        return Math.ceilDiv(Math.ceilDiv(samples.rowCount(), TILE_ROWS), chunkTiles);
+    }
+
+    /** First row of a chunk; the end of the chunk before. */
+    int chunkStart(int chunk) {
+        return (int) Math.min((long) chunk * chunkTiles * TILE_ROWS, samples.rowCount());
+    }
+
+    /** Pieces of rows in the second pass. */
+    int pieceCount() {
+        return Math.ceilDiv(samples.rowCount(), pieceRows);
+    }
+
+    /** Returns the rectangle of a range of blocks and of at most {@code maxRows} rows from {@code firstRow} on. */
+    GradientTile tile(BlockRange range, int firstRow, int maxRows) {
+        int rows = Math.min(maxRows, samples.rowCount() - firstRow);
+        return new GradientTile(samples.gradients(), firstRow, rows, range);
+    }
+}

@@ -1,0 +1,77 @@
+package io.datainf.engine.influence;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+
+/**
+ * The memory of scores, off-heap float64: [m, rows], and [L, m, rows] for the terms of blocks where they are kept. All 0 at first. Distinct
+ * entries may be written by different threads.
+ */
+final class ScoreTable implements AutoCloseable {
+
+    private final int blockCount;
+    private final int pointCount;
+    private final int rowCount;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment scores;
+    private final MemorySegment terms;
+
+    ScoreTable(int blockCount, int pointCount, int rowCount, boolean perBlock) {
+        this.blockCount = blockCount;
+        this.pointCount = pointCount;
+        this.rowCount = rowCount;
+        try {
+            this.scores = arena.allocate(ValueLayout.JAVA_DOUBLE, (long) pointCount * rowCount);
+            this.terms = perBlock
+                    ? arena.allocate(ValueLayout.JAVA_DOUBLE, (long) blockCount * pointCount * rowCount)
+                    : MemorySegment.NULL;
+        } catch (Throwable e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** Whether terms of blocks are kept. */
+    boolean perBlock() {
+        return terms.byteSize() > 0;
+    }
+
+    double score(int point, int row) {
+        return scores.getAtIndex(ValueLayout.JAVA_DOUBLE, index(point, row));
+    }
+
+    double term(int block, int point, int row) {
+        if (!perBlock()) {
+            throw new IllegalStateException("terms of blocks were not asked for");
+        }
+        return terms.getAtIndex(ValueLayout.JAVA_DOUBLE, termIndex(block, point, row));
+    }
+
+    /** Sets the scores of {@code count} consecutive rows. */
+    void setScores(int point, int firstRow, double[] source, int sourceIndex, int count) {
+        long offsetBytes = index(point, firstRow) * Double.BYTES;
+        MemorySegment.copy(source, sourceIndex, scores, ValueLayout.JAVA_DOUBLE, offsetBytes, count);
+    }
+
+    void setTerm(int block, int point, int row, double value) {
+        terms.setAtIndex(ValueLayout.JAVA_DOUBLE, termIndex(block, point, row), value);
+    }
+
+    private long index(int point, int row) {
+        Objects.checkIndex(point, pointCount);
+        Objects.checkIndex(row, rowCount);
+        return (long) point * rowCount + row;
+    }
+
+    private long termIndex(int block, int point, int row) {
+        Objects.checkIndex(block, blockCount);
+        return (long) block * pointCount * rowCount + index(point, row);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

@@ -1,0 +1,87 @@
+package io.datainf.engine.kernel;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Objects;
+
+/**
+ * A vector over the elements of one block, float64, off-heap: how values get into {@link ColumnVectors} and out of
+ * {@link ColumnSums}. Has room for the widest block of interest; {@link #length()} says how much of it is in use. Not safe for
+ * concurrent use.
+ */
+public final class BlockVector {
+
+    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final MemorySegment values;
+    private final int capacity;
+    private int length;
+
+    /** Allocates room for {@code capacity} elements that lives as long as {@code arena}. */
+    public BlockVector(int capacity, Arena arena) {
+        this.values = arena.allocate(ValueLayout.JAVA_DOUBLE, capacity);
+        this.capacity = capacity;
+    }
+
+    /** Elements in use. */
+    public int length() {
+        return length;
+    }
+
+    /** Takes the value 0 over {@code newLength} elements. */
+    public void clear(int newLength) {
+        resize(newLength);
+        values.asSlice(0, (long) newLength * Double.BYTES).fill((byte) 0);
+    }
+
+    /**
+     * Takes {@code newLength} values from memory.
+     *
+     * @param source float32 little-endian, any alignment
+     * @param firstElement position of the first value in {@code source}, in elements
+     */
+    public void load(MemorySegment source, long firstElement, int newLength) {
+        resize(newLength);
+        for (int i = 0; i < newLength; i++) {
+            set(i, source.get(F32, (firstElement + i) * Float.BYTES));
+        }
+    }
+
+    /** Subtracts {@code factor * other}; both have the same length. */
+    public void subtract(double factor, BlockVector other) {
+        Objects.checkIndex(other.length - 1, length);
+        for (int i = 0; i < length; i++) {
+            set(i, get(i) - factor * other.get(i));
+        }
+    }
+
+    /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */
+    public double norm() {
+        double even = 0;
+        double odd = 0;
+        int i = 0;
+        for (; i < length - 1; i += 2) {
+            even += get(i) * get(i);
+            odd += get(i + 1) * get(i + 1);
+        }
+        if (i < length) {
+            even += get(i) * get(i);
+        }
+        return Math.sqrt(even + odd);
+    }
+
+    double get(int index) {
+        return values.getAtIndex(ValueLayout.JAVA_DOUBLE, index);
+    }
+
+    void set(int index, double value) {
+        values.setAtIndex(ValueLayout.JAVA_DOUBLE, index, value);
+    }
+
+    private void resize(int newLength) {
+        Objects.checkFromIndexSize(0, newLength, capacity);
+        length = newLength;
+    }
+}

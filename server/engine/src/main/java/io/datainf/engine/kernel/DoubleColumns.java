@@ -1,0 +1,48 @@
+package io.datainf.engine.kernel;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Columns and sums in float64, [columns, elements] row-major, off-heap. */
+final class DoubleColumns implements ColumnVectors, ColumnSums {
+
+    private final BlockRange blocks;
+    private final int columnCount;
+    private final MemorySegment values;
+
+    DoubleColumns(BlockRange blocks, int columnCount, Arena arena) {
+        this.blocks = blocks;
+        this.columnCount = columnCount;
+        this.values = arena.allocate(ValueLayout.JAVA_DOUBLE, (long) columnCount * blocks.elementCount());
+    }
+
+    int columnCount() {
+        return columnCount;
+    }
+
+    MemorySegment values() {
+        return values;
+    }
+
+    /** Position of the first element of a block in {@link #values()}, in elements. */
+    long index(int column, int block) {
+        return (long) column * blocks.elementCount() + blocks.offset(block);
+    }
+
+    @Override
+    public void set(int column, int block, double factor, BlockVector source) {
+        long first = index(column, block);
+        for (int i = 0; i < source.length(); i++) {
+            values.setAtIndex(ValueLayout.JAVA_DOUBLE, first + i, factor * source.get(i));
+        }
+    }
+
+    @Override
+    public void addTo(int column, int block, BlockVector target) {
+        long first = index(column, block);
+        for (int i = 0; i < target.length(); i++) {
+            target.set(i, target.get(i) + values.getAtIndex(ValueLayout.JAVA_DOUBLE, first + i));
+        }
+    }
+}

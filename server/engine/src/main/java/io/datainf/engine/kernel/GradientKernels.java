@@ -1,0 +1,75 @@
+package io.datainf.engine.kernel;
+
+import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.ElementType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The loops over stored gradients. A call works on one tile: at most 256 rows, adjacent blocks, m columns at a time, single-threaded; the
+ * caller spreads calls over threads. Implementations keep no state between calls and are safe for any number of threads;
+ * a tile's results depend on its data only, bit for bit.
+ *
+ * <p>Scores are {@link #dots} with H: the caller divides by lambda_l and adds the blocks up in float64.
+ */
+public interface GradientKernels {
+
+    /** Plain Java, float64 throughout: the oracle, and the way out where float32 is not enough. */
+    static GradientKernels scalar() {
+        return ScalarKernels.INSTANCE;
+    }
+
+    /** SIMD through the Vector API, float32 inside a tile. */
+    static GradientKernels vector() {
+        return VectorApiKernels.INSTANCE;
+    }
+
+    /** Name of the engine, e.g. "vector". */
+    String name();
+
+    /**
+     * Error to expect at most of an inner product or a weighted sum, relative to the product of the norms of what went into it; calibrated, not
+     * proved.
+     */
+    double relativeError();
+
+    /**
+     * Elements of a row that a tile should have at least, as far as the layout lets it; 1 asks for single blocks. Memory is read fastest in long
+     * runs, which pays with few columns.
+     */
+    int preferredElements(int columnCount);
+
+    /** Allocates columns to multiply stored gradients of {@code elementType} with. They live as long as {@code arena}. */
+    ColumnVectors newVectors(BlockRange blocks, ElementType elementType, int columnCount, Arena arena);
+
+    /** Allocates sums of stored gradients of {@code elementType}, all 0. They live as long as {@code arena}. */
+    ColumnSums newSums(BlockRange blocks, ElementType elementType, int columnCount, Arena arena);
+
+    /**
+     * Computes the inner product of each row of the tile with each column, block by block.
+     *
+     * @param vectors columns over the blocks of the tile, made by these kernels
+     * @param dots receives [blocks, columns, rows]
+     */
+    void dots(GradientTile tile, ColumnVectors vectors, double[] dots);
+
+    /**
+     * Adds up the rows of the tile, weighted by their inner products with the columns: for block b and column j,
+     * sums_bj += sum_k weight_bk (v_bj . g_bk) g_bk. Reads each row from memory once. A row of weight 0 adds nothing.
+     *
+     * @param vectors columns over the blocks of the tile, made by these kernels
+     * @param weights [blocks, rows]
+     * @param sums as many columns over the same blocks, made by these kernels
+     */
+    void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums);
+
+    /**
+     * Computes the squared norm of each block of one row, in float64 from the values as they are. Not finite if and only if an
+     * element of the block is not.
+     *
+     * @param row [D] elements, little-endian; any alignment, on or off the heap
+     * @param elementType F32 or BF16
+     * @param target receives [L]
+     */
+    void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target);
+}

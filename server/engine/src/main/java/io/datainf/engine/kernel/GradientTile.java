@@ -1,0 +1,31 @@
+package io.datainf.engine.kernel;
+
+import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.memory.GradientMatrix;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A rectangle of stored gradients: consecutive rows of one tile, adjacent blocks. What one call of a kernel works on.
+ *
+ * @param matrix the stored gradients
+ * @param firstOrdinal first row
+ * @param rowCount rows, all in one tile of the matrix ({@link io.datainf.engine.memory.OffHeapRows#TILE_ROWS})
+ * @param blocks the columns
+ */
+public record GradientTile(GradientMatrix matrix, long firstOrdinal, int rowCount, BlockRange blocks) {
+
+    /** The rows from their first to their last column, {@code matrix.strideBytes()} apart. */
+    MemorySegment rows() {
+        return matrix.rows(firstOrdinal, rowCount);
+    }
+
+    ElementType elementType() {
+        return matrix.elementType();
+    }
+
+    /** Position of element 0 of the block range in row {@code row} of the tile, bytes from the start of {@link #rows()}. */
+    long rowOffsetBytes(int row) {
+        return row * matrix.strideBytes()
+                + (long) blocks.rowOffset() * elementType().byteCount();
+    }
+}
