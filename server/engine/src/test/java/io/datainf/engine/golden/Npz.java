@@ -9,15 +9,16 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
-/** The arrays of a numpy {@code .npz} file: float32, float64, int64 and str, C order, little-endian. */
+/** The arrays of a numpy {@code .npz} file: float32, float64, int64 and str, little-endian; given in C order whatever the order in the file. */
 public final class Npz {
 
     private static final Pattern HEADER =
-            Pattern.compile("\\{'descr': '([^']*)', 'fortran_order': False, 'shape': \\(([^)]*)\\), \\}\\s*");
+            Pattern.compile("\\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \\(([^)]*)\\), \\}\\s*");
     private static final int PREFIX_BYTES = 10; // magic, version, length of the header
 
     @SuppressWarnings("ArrayRecordComponent") // not shared
@@ -41,16 +42,35 @@ public final class Npz {
         int headerBytes = bytes.getShort(PREFIX_BYTES - 2) & 0xffff;
         Matcher header = HEADER.matcher(new String(file, PREFIX_BYTES, headerBytes, StandardCharsets.ISO_8859_1));
         if (bytes.get(6) != 1 || !header.matches()) {
-            throw new IOException("not a .npy file of version 1 in C order");
+            throw new IOException("not a .npy file of version 1");
         }
-        int[] shape = Stream.of(header.group(2).split(","))
+        int[] shape = Stream.of(header.group(3).split(","))
                 .map(String::strip)
                 .filter(part -> !part.isEmpty())
                 .mapToInt(Integer::parseInt)
                 .toArray();
         int start = PREFIX_BYTES + headerBytes;
         ByteBuffer data = bytes.slice(start, file.length - start).order(ByteOrder.LITTLE_ENDIAN);
-        return new Array(header.group(1), shape, data);
+        boolean columnMajor = header.group(2).equals("True");
+        return new Array(header.group(1), shape, columnMajor ? toRowMajor(data, shape) : data);
+    }
+
+    /** Element (i_0, .., i_last) of a Fortran-order array lies at i_0 + s_0 (i_1 + s_1 (..)). */
+    private static ByteBuffer toRowMajor(ByteBuffer source, int[] shape) {
+        int count = IntStream.of(shape).reduce(1, Math::multiplyExact);
+        int elementBytes = source.remaining() / count;
+        ByteBuffer target = ByteBuffer.allocate(source.remaining()).order(ByteOrder.LITTLE_ENDIAN);
+        for (int rowMajor = 0; rowMajor < count; rowMajor++) {
+            int rest = rowMajor;
+            int columnMajor = 0;
+            for (int axis = shape.length - 1, block = count; axis >= 0; axis--) {
+                block /= shape[axis];
+                columnMajor += rest % shape[axis] * block;
+                rest /= shape[axis];
+            }
+            target.put(rowMajor * elementBytes, source, columnMajor * elementBytes, elementBytes);
+        }
+        return target;
     }
 
     /** Whether there is an array of this name. */
