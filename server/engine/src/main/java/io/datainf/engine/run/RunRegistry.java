@@ -1,14 +1,59 @@
 package io.datainf.engine.run;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.datainf.engine.store.DataDirectory;
+import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreEvents;
+import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
+import java.util.concurrent.ConcurrentSkipListMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** All runs of one data directory, which it locks. Safe for any number of threads. */
+/**
+ * All runs of one data directory, which it locks. Safe for any number of threads.
+ *
+ * <p>A run that cannot be opened, because a file of it is damaged or its rows do not fit into memory, does not stop the others:
+ * {@link #get} throws what was wrong with it, {@link #list} leaves it out, {@link #delete} removes it.
+ */
 public final class RunRegistry implements AutoCloseable {
 
-    private RunRegistry() {}
+    private static final Logger logger = LoggerFactory.getLogger(RunRegistry.class);
+
+    /** What is known of one run. */
+    private sealed interface Entry {
+
+        /** It serves. */
+        record Open(Run run) implements Entry {}
+
+        /** It could not be opened. */
+        record Refused(RuntimeException reason) implements Entry {}
+    }
+
+    private final MemoryBudget budget;
+    private final StoreEvents events;
+    private final StoreOptions options;
+    private final ConcurrentSkipListMap<String, Entry> entries = new ConcurrentSkipListMap<>();
+    // Held while runs are created and deleted, I/O included: both are rare, and order matters between them.
+    private final Object lock = new Object();
+
+    @GuardedBy("lock")
+    private final DataDirectory directory;
+
+    @GuardedBy("lock")
+    private boolean closed;
+
+    private RunRegistry(DataDirectory directory, MemoryBudget budget, StoreEvents events, StoreOptions options) {
+        this.directory = directory;
+        this.budget = budget;
+        this.events = events;
+        this.options = options;
+    }
 
     /**
      * Locks the data directory, creating it if need be, and recovers its runs.
@@ -19,7 +64,24 @@ public final class RunRegistry implements AutoCloseable {
      * @throws IOException if it cannot be read or written
      */
     public static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events) throws IOException {
-        throw new UnsupportedOperationException();
+        return open(dataDirectory, memoryBudgetBytes, events, StoreOptions.DEFAULT);
+    }
+
+    static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events, StoreOptions options)
+            throws IOException {
+        MemoryBudget budget = new MemoryBudget(memoryBudgetBytes);
+        DataDirectory directory = DataDirectory.open(dataDirectory);
+        RunRegistry registry = new RunRegistry(directory, budget, events, options);
+        boolean opened = false;
+        try {
+            registry.openRuns();
+            opened = true;
+            return registry;
+        } finally {
+            if (!opened) {
+                registry.close();
+            }
+        }
     }
 
     /**
@@ -28,21 +90,43 @@ public final class RunRegistry implements AutoCloseable {
      * @throws RunDefinitionMismatchException if a run of this id has another definition; names the first difference
      */
     public Run create(RunDefinition definition) throws IOException {
-        throw new UnsupportedOperationException();
+        String name = definition.id().value();
+        synchronized (lock) {
+            requireOpen();
+            Entry entry = entries.get(name);
+            if (entry == null) {
+                directory.createRun(definition.toManifest(Instant.now()));
+                entry = open(name);
+                entries.put(name, entry);
+            }
+            Run run = run(entry);
+            run.definition().requireSame(definition);
+            return run;
+        }
     }
 
     /**
      * Returns a run.
      *
      * @throws UnknownRunException if there is none of this id
+     * @throws io.datainf.engine.store.StoreFormatException if its files are damaged or of another version
+     * @throws MemoryBudgetException if its rows do not fit into memory
      */
     public Run get(RunId id) {
-        throw new UnsupportedOperationException();
+        Entry entry = entries.get(id.value());
+        if (entry == null) {
+            throw new UnknownRunException(id);
+        }
+        return run(entry);
     }
 
     /** Returns at most {@code limit} runs in ascending order of id, those after {@code after}; "" begins at the first. */
     public List<Run> list(String after, int limit) {
-        throw new UnsupportedOperationException();
+        return entries.tailMap(after, false).values().stream()
+                .filter(Entry.Open.class::isInstance)
+                .map(RunRegistry::run)
+                .limit(limit)
+                .toList();
     }
 
     /**
@@ -51,17 +135,94 @@ public final class RunRegistry implements AutoCloseable {
      * @throws UnknownRunException if there is none of this id
      */
     public void delete(RunId id) throws IOException {
-        throw new UnsupportedOperationException();
+        String name = id.value();
+        synchronized (lock) {
+            requireOpen();
+            Entry entry = entries.get(name);
+            if (entry == null) {
+                throw new UnknownRunException(id);
+            }
+            try {
+                directory.deleteRun(name);
+            } finally {
+                if (!Files.exists(directory.runDirectory(name))) {
+                    entries.remove(name);
+                    if (entry instanceof Entry.Open open) {
+                        open.run().deleted();
+                    }
+                }
+            }
+        }
     }
 
     /** Rows and bytes held over all runs, and what the log has done so far: for metrics. */
     public StorageFigures figures() {
-        throw new UnsupportedOperationException();
+        long runCount = 0;
+        long rowCount = 0;
+        for (Entry entry : entries.values()) {
+            runCount++;
+            if (entry instanceof Entry.Open open) {
+                rowCount += open.run().sampleCount();
+            }
+        }
+        return new StorageFigures(runCount, rowCount, budget.reservedBytes(), budget.limitBytes());
     }
 
     /** Forces what is pending, closes all runs and unlocks the directory. */
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        synchronized (lock) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            for (Entry entry : entries.values()) {
+                if (entry instanceof Entry.Open open) {
+                    open.run().close();
+                }
+            }
+            directory.close();
+        }
+    }
+
+    private void openRuns() throws IOException {
+        synchronized (lock) {
+            for (String name : directory.runNames()) {
+                if (RunId.valid(name)) {
+                    entries.put(name, open(name));
+                } else {
+                    logger.warn("{} is not the directory of a run: ignored", directory.runDirectory(name));
+                }
+            }
+        }
+    }
+
+    /** Opens one run, however long that takes: the place to make opening lazy. */
+    @GuardedBy("lock")
+    private Entry open(String name) {
+        try {
+            RunManifest manifest = directory.readManifest(name);
+            return new Entry.Open(Run.open(directory.runDirectory(name), manifest, budget, options, events));
+        } catch (RuntimeException e) {
+            logger.error("run '{}' is not served", name, e);
+            return new Entry.Refused(e);
+        } catch (IOException e) {
+            logger.error("run '{}' is not served", name, e);
+            return new Entry.Refused(new UncheckedIOException(e));
+        }
+    }
+
+    private static Run run(Entry entry) {
+        return switch (entry) {
+            case Entry.Open(Run run) -> run;
+            case Entry.Refused(RuntimeException reason) -> throw reason;
+        };
+    }
+
+    @GuardedBy("lock")
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("data directory %s is closed".formatted(directory));
+        }
     }
 }

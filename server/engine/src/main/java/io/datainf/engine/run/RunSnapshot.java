@@ -1,32 +1,47 @@
 package io.datainf.engine.run;
 
 import io.datainf.engine.influence.SampleSet;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * An immutable view of a run at one revision. Samples that arrive later do not show. Keeps the rows alive until closed.
  */
 public final class RunSnapshot implements AutoCloseable {
 
-    RunSnapshot() {}
+    private final RunDefinition definition;
+    private final RowTable rows;
+    private final RunState state;
+    private final SampleSet samples;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /** Takes over one hold on the rows. */
+    RunSnapshot(RunDefinition definition, RowTable rows, RunState state) {
+        this.definition = definition;
+        this.rows = rows;
+        this.state = state;
+        this.samples = new SampleSet(
+                rows.gradients(), rows.squaredNorms(), state.rowCount(), state.deadRows(), state.statistics());
+    }
 
     /** What the run is. */
     public RunDefinition definition() {
-        throw new UnsupportedOperationException();
+        return definition;
     }
 
     /** The revision that the snapshot shows. */
     public long revision() {
-        throw new UnsupportedOperationException();
+        return state.revision();
     }
 
     /** The samples. */
     public SampleSet samples() {
-        throw new UnsupportedOperationException();
+        return samples;
     }
 
     /** The trainer's id of a row. */
     public long sampleId(int ordinal) {
-        throw new UnsupportedOperationException();
+        return rows.sampleId(Objects.checkIndex(ordinal, state.rowCount()));
     }
 
     /**
@@ -35,12 +50,22 @@ public final class RunSnapshot implements AutoCloseable {
      * @throws UnknownSampleException if the snapshot holds no live sample of an id
      */
     public int[] ordinalsOf(long[] sampleIds) {
-        throw new UnsupportedOperationException();
+        int[] ordinals = new int[sampleIds.length];
+        for (int i = 0; i < ordinals.length; i++) {
+            int ordinal = rows.ordinalOf(sampleIds[i], state.rowCount());
+            if (ordinal < 0 || !samples.live(ordinal)) {
+                throw new UnknownSampleException(definition.id(), sampleIds[i]);
+            }
+            ordinals[i] = ordinal;
+        }
+        return ordinals;
     }
 
     /** Lets the rows go. */
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        if (closed.compareAndSet(false, true)) {
+            rows.release();
+        }
     }
 }

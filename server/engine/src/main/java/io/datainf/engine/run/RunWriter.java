@@ -1,5 +1,8 @@
 package io.datainf.engine.run;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -9,35 +12,91 @@ import java.util.concurrent.CompletionStage;
  */
 public final class RunWriter implements AutoCloseable {
 
-    RunWriter() {}
+    private final String id;
+    private final RunLog log;
+    private final BatchPreparation preparation;
+    private final Object lock = new Object();
+    private volatile boolean superseded;
+
+    @GuardedBy("lock")
+    private final List<Runnable> endActions = new ArrayList<>();
+
+    @GuardedBy("lock")
+    private boolean ended;
+
+    RunWriter(String id, RunLog log, BatchPreparation preparation) {
+        this.id = id;
+        this.log = log;
+        this.preparation = preparation;
+    }
+
+    String id() {
+        return id;
+    }
+
+    boolean superseded() {
+        return superseded;
+    }
+
+    void supersede() {
+        superseded = true;
+    }
 
     /** Highest batch number of this writer that is durable; 0 for a new writer. */
     public long resumeAfterBatchSeq() {
-        throw new UnsupportedOperationException();
+        return log.durableBatchSeq(id);
     }
 
     /**
      * Applies a batch as one and makes it durable. Receipts complete in the order of the calls, on the run's log thread:
-     * dependents must not block.
+     * dependents must not block, and must not close or delete the run.
      *
      * <p>A batch number that is durable already completes with an empty receipt and changes nothing.
      *
      * <p>The stage fails, with nothing of the batch applied, with {@link BatchOutOfOrderException} for a gap in batch numbers,
      * {@link SupersededWriterException} when a newer writer of this id exists, {@link UnknownRunException} when the run
-     * was deleted, {@link MemoryBudgetException} when memory is full, {@link java.io.IOException} when the store fails.
+     * was deleted, {@link MemoryBudgetException} when memory is full, {@link java.io.IOException} when the store fails. The
+     * same batch number can then be sent again; those that were sent after it fail as well.
+     *
+     * <p>Gradients that need no conversion, lie outside the heap and may be read by any thread are not copied before they go
+     * into their rows.
+     *
+     * @throws IllegalArgumentException if the gradients do not have one row for each id
      */
     public CompletionStage<BatchReceipt> append(SampleBatch batch) {
-        throw new UnsupportedOperationException();
+        PendingBatch pending = preparation.prepare(this, batch);
+        log.append(pending);
+        return pending.receipt();
     }
 
-    /** Registers what to do once when a newer writer of this id is opened or the run is deleted. Must not block. */
+    /**
+     * Registers what to do once when a newer writer of this id is opened or the run is deleted; at once if that has happened.
+     * Must not block.
+     */
     public void onEnd(Runnable action) {
-        throw new UnsupportedOperationException();
+        synchronized (lock) {
+            if (!ended) {
+                endActions.add(action);
+                return;
+            }
+        }
+        action.run();
+    }
+
+    /** Runs the actions; called without locks held. */
+    void end() {
+        List<Runnable> actions;
+        synchronized (lock) {
+            ended = true;
+            actions = List.copyOf(endActions);
+            endActions.clear();
+        }
+        actions.forEach(Runnable::run);
     }
 
     /** Gives the writer up. What was appended stays. */
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        log.closeWriter(this);
     }
 }

@@ -1,0 +1,121 @@
+package io.datainf.engine.run;
+
+import io.datainf.engine.store.BatchRecord;
+import io.datainf.engine.store.SampleColumns;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Decides what each batch of a group brings that is new, as if the batches before it were applied already; nothing is applied
+ * until the group is durable. Log thread only.
+ */
+final class GroupResolver {
+
+    private final RowTable rows;
+    private final long rowBytes;
+    private final Map<String, Long> durableBatchSeqs;
+    private final Map<String, Long> groupBatchSeqs = new HashMap<>();
+    // The rows that the group stores so far, by position: their id, batch and position in the batch.
+    private long[] newIds = new long[64];
+    private PendingBatch[] newBatches = new PendingBatch[64];
+    private int[] newSamples = new int[64];
+    private int newCount;
+    private final OrdinalIndex newIndex = new OrdinalIndex(position -> newIds[position]);
+    private long revision;
+
+    /** Creates a resolver that sees the rows and batch numbers as they are when a group begins. */
+    GroupResolver(RowTable rows, Map<String, Long> durableBatchSeqs) {
+        this.rows = rows;
+        this.rowBytes = rows.gradients().rowBytes();
+        this.durableBatchSeqs = durableBatchSeqs;
+    }
+
+    /** Begins a group at this revision. */
+    void begin(long currentRevision) {
+        revision = currentRevision;
+        groupBatchSeqs.clear();
+        newIndex.clear();
+        Arrays.fill(newBatches, 0, newCount, null);
+        newCount = 0;
+    }
+
+    /** Rows that the group stores so far; their memory is reserved. */
+    int newRowCount() {
+        return newCount;
+    }
+
+    /** Whether this batch is durable already, or comes earlier in the group. */
+    boolean repeated(PendingBatch batch) {
+        return batch.batchSeq() <= lastBatchSeq(batch);
+    }
+
+    /**
+     * Returns what to log for a batch that is not {@link #repeated}, and reserves memory for it.
+     *
+     * @throws BatchOutOfOrderException if it leaves a gap
+     * @throws MemoryBudgetException if memory is full; nothing has changed then
+     */
+    BatchRecord resolve(PendingBatch batch) {
+        long expected = lastBatchSeq(batch) + 1;
+        if (batch.batchSeq() != expected) {
+            throw new BatchOutOfOrderException(batch.batchSeq(), expected);
+        }
+        int[] stored = new int[batch.accepted().length];
+        int storedCount = 0;
+        for (int sample : batch.accepted()) {
+            if (!held(batch.samples(), sample)) {
+                stored[storedCount++] = sample;
+            }
+        }
+        rows.reserve(storedCount);
+        if (storedCount < stored.length) {
+            stored = Arrays.copyOf(stored, storedCount);
+        }
+        for (int sample : stored) {
+            add(batch, sample);
+        }
+        revision += storedCount;
+        groupBatchSeqs.put(batch.writer().id(), batch.batchSeq());
+        return new BatchRecord(batch.writer().id(), batch.batchSeq(), revision, batch.samples(), stored);
+    }
+
+    private long lastBatchSeq(PendingBatch batch) {
+        String writerId = batch.writer().id();
+        Long inGroup = groupBatchSeqs.get(writerId);
+        return inGroup != null ? inGroup : durableBatchSeqs.getOrDefault(writerId, 0L);
+    }
+
+    /** Whether the run, or the group so far, holds this sample with equal content. */
+    private boolean held(SampleColumns samples, int sample) {
+        long id = samples.sampleIds()[sample];
+        int position = newIndex.find(id);
+        if (position >= 0) {
+            return same(samples, sample, newBatches[position].samples().rows(), newSamples[position]);
+        }
+        int ordinal = rows.newestOrdinal(id);
+        return ordinal >= 0 && same(samples, sample, rows.gradients().row(ordinal), 0);
+    }
+
+    private boolean same(SampleColumns samples, int sample, MemorySegment others, long other) {
+        long from = sample * rowBytes;
+        long otherFrom = other * rowBytes;
+        return MemorySegment.mismatch(samples.rows(), from, from + rowBytes, others, otherFrom, otherFrom + rowBytes)
+                < 0;
+    }
+
+    private void add(PendingBatch batch, int sample) {
+        if (newCount == newIds.length) {
+            newIds = Arrays.copyOf(newIds, newCount * 2);
+            newBatches = Arrays.copyOf(newBatches, newCount * 2);
+            newSamples = Arrays.copyOf(newSamples, newCount * 2);
+        }
+        long id = batch.samples().sampleIds()[sample];
+        newIds[newCount] = id;
+        newBatches[newCount] = batch;
+        newSamples[newCount] = sample;
+        newIndex.put(id, newCount);
+        newCount++;
+    }
+}

@@ -1,0 +1,127 @@
+package io.datainf.engine.run;
+
+import io.datainf.engine.influence.SquaredNorms;
+import io.datainf.engine.memory.GradientMatrix;
+import io.datainf.engine.memory.OffHeapRows;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The rows of a run in memory, by ordinal: gradients, squared norms, ids. Freed when the run and all snapshots have let go.
+ *
+ * <p>Threads: one appends. Others read rows below a count that they got from a {@link RunState}.
+ */
+final class RowTable {
+
+    // One id row: the sample's id, and the ordinal + 1 of the row that it replaced, 0 if none.
+    private static final long ID_ROW_BYTES = 16;
+    private static final long ID_OFFSET = 0;
+    private static final long REPLACED_OFFSET = 8;
+
+    private final MemoryBudget budget;
+    private final GradientMatrix gradients;
+    private final SquaredNorms squaredNorms;
+    private final OffHeapRows ids = new OffHeapRows(ID_ROW_BYTES);
+    private final OrdinalIndex index = new OrdinalIndex(this::sampleId);
+    private final AtomicInteger holders = new AtomicInteger(1);
+    private int rowCount;
+    private int reservedRows;
+
+    /** Creates an empty table, held once. */
+    RowTable(RunDefinition definition, MemoryBudget budget) {
+        this.budget = budget;
+        this.gradients = new GradientMatrix(definition.layout(), definition.storedType());
+        this.squaredNorms = new SquaredNorms(definition.layout().blockCount());
+    }
+
+    GradientMatrix gradients() {
+        return gradients;
+    }
+
+    SquaredNorms squaredNorms() {
+        return squaredNorms;
+    }
+
+    /** Rows appended so far. Appending thread only. */
+    int rowCount() {
+        return rowCount;
+    }
+
+    /**
+     * Reserves memory for rows to come.
+     *
+     * @throws MemoryBudgetException if there is not so much left
+     */
+    void reserve(int count) {
+        budget.reserve(count * gradients.strideBytes());
+        reservedRows += count;
+    }
+
+    /** Gives back a reservation that was not used. */
+    void unreserve(int count) {
+        budget.release(count * gradients.strideBytes());
+        reservedRows -= count;
+    }
+
+    /** Memory of the next row, to be filled before {@link #append}. Its bytes are reserved. */
+    MemorySegment nextRow() {
+        return gradients.nextRow();
+    }
+
+    /** Appends the row just filled; returns the ordinal of the live row of the same id that it replaces, or -1. */
+    int append(long id, double[] q) {
+        int ordinal = rowCount;
+        int replaced = index.find(id);
+        gradients.publishRow();
+        squaredNorms.append(q);
+        MemorySegment idRow = ids.nextRow();
+        idRow.set(ValueLayout.JAVA_LONG, ID_OFFSET, id);
+        idRow.set(ValueLayout.JAVA_INT, REPLACED_OFFSET, replaced + 1);
+        ids.publishRow();
+        index.put(id, ordinal);
+        rowCount = Math.incrementExact(ordinal);
+        return replaced;
+    }
+
+    /** The trainer's id of a row. */
+    long sampleId(int ordinal) {
+        return ids.row(ordinal).get(ValueLayout.JAVA_LONG, ID_OFFSET);
+    }
+
+    /** Newest ordinal of an id, or -1. Appending thread only. */
+    int newestOrdinal(long id) {
+        return index.find(id);
+    }
+
+    /** Newest ordinal of an id among the first {@code rows} rows, or -1. */
+    int ordinalOf(long id, int rows) {
+        int ordinal = index.find(id);
+        while (ordinal >= rows) {
+            ordinal = ids.row(ordinal).get(ValueLayout.JAVA_INT, REPLACED_OFFSET) - 1;
+        }
+        return ordinal;
+    }
+
+    /** Keeps the memory until {@link #release}; false if it has been freed already. */
+    boolean hold() {
+        int before;
+        do {
+            before = holders.get();
+            if (before == 0) {
+                return false;
+            }
+        } while (!holders.compareAndSet(before, before + 1));
+        return true;
+    }
+
+    /** Lets go; the last holder frees the memory. */
+    void release() {
+        if (holders.decrementAndGet() == 0) {
+            gradients.close();
+            squaredNorms.close();
+            ids.close();
+            unreserve(reservedRows);
+        }
+    }
+}

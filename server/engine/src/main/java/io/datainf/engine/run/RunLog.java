@@ -1,0 +1,267 @@
+package io.datainf.engine.run;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.datainf.engine.store.StoreOptions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The writers of a run, the batches that wait, and the thread that commits them. The thread lives while there are writers
+ * or batches. The queue is bounded by the writers, who keep the memory of each batch until its receipt comes.
+ */
+final class RunLog {
+
+    private static final Logger logger = LoggerFactory.getLogger(RunLog.class);
+
+    private final RunId runId;
+    private final GroupCommit commit;
+    private final StoreOptions options;
+    private final RunDefinition definition;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition arrived = lock.newCondition();
+    private final Condition stopped = lock.newCondition();
+
+    @GuardedBy("lock")
+    private final ArrayDeque<PendingBatch> waiting = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private final Map<String, RunWriter> writers = new HashMap<>();
+
+    @GuardedBy("lock")
+    private @Nullable Thread thread;
+
+    // An IOException or a RuntimeException; set once.
+    @GuardedBy("lock")
+    private @Nullable Exception end;
+
+    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options) {
+        this.runId = definition.id();
+        this.definition = definition;
+        this.commit = commit;
+        this.options = options;
+    }
+
+    RunWriter openWriter(String writerId) {
+        RunWriter writer = new RunWriter(writerId, this, new BatchPreparation(definition));
+        RunWriter superseded;
+        lock.lock();
+        try {
+            requireOpen();
+            superseded = writers.put(writerId, writer);
+            if (superseded != null) {
+                superseded.supersede();
+            }
+            if (thread == null) {
+                thread = Thread.ofPlatform()
+                        .name("datainf-log-" + runId)
+                        .daemon()
+                        .unstarted(this::work);
+                thread.start();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (superseded != null) {
+            superseded.end();
+        }
+        return writer;
+    }
+
+    void closeWriter(RunWriter writer) {
+        lock.lock();
+        try {
+            writers.remove(writer.id(), writer);
+            arrived.signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    long durableBatchSeq(String writerId) {
+        return commit.durableBatchSeq(writerId);
+    }
+
+    /** Queues a batch; its receipt completes on the log thread, or here if the writer may not write. */
+    void append(PendingBatch batch) {
+        Exception refusal;
+        lock.lock();
+        try {
+            refusal = refusal(batch.writer());
+            if (refusal == null) {
+                waiting.add(batch);
+                arrived.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (refusal != null) {
+            batch.fail(refusal);
+        }
+    }
+
+    /**
+     * Ends the log, and waits until its thread has.
+     *
+     * @param reason what later callers get
+     * @param drain commit what waits; otherwise it fails with {@code reason}
+     * @return the writers that were open
+     */
+    List<RunWriter> stop(Exception reason, boolean drain) {
+        List<RunWriter> ended;
+        List<PendingBatch> dropped = new ArrayList<>();
+        lock.lock();
+        try {
+            if (Thread.currentThread().equals(thread)) {
+                throw new IllegalStateException(
+                        "a receipt's dependent may not close or delete the run: it would wait for itself");
+            }
+            if (end == null) {
+                end = reason;
+            }
+            ended = List.copyOf(writers.values());
+            writers.clear();
+            if (!drain) {
+                dropped.addAll(waiting);
+                waiting.clear();
+            }
+            arrived.signal();
+            while (thread != null) {
+                stopped.awaitUninterruptibly();
+            }
+        } finally {
+            lock.unlock();
+        }
+        dropped.forEach(batch -> batch.fail(reason));
+        return ended;
+    }
+
+    /** Throws if the log has ended. */
+    void requireOpen() {
+        lock.lock();
+        try {
+            if (end instanceof IOException failure) {
+                throw new UncheckedIOException(failure);
+            }
+            if (end instanceof RuntimeException failure) {
+                throw failure;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @GuardedBy("lock")
+    private @Nullable Exception refusal(RunWriter writer) {
+        if (end != null) {
+            return end;
+        }
+        if (writer.superseded()) {
+            return new SupersededWriterException(writer.id());
+        }
+        if (writers.get(writer.id()) != writer) {
+            return new IllegalStateException("writer '%s' is closed".formatted(writer.id()));
+        }
+        return null;
+    }
+
+    private void work() {
+        try {
+            while (true) {
+                List<PendingBatch> group = takeGroup();
+                // An interrupt, of which nobody knows here, would close the file.
+                boolean ignored = Thread.interrupted();
+                if (group.isEmpty()) {
+                    commit.release();
+                    if (finished()) {
+                        return;
+                    }
+                } else {
+                    IOException failure = commit.commit(group);
+                    if (failure != null) {
+                        logger.error("run '{}': {} batches failed", runId, group.size(), failure);
+                        // They would leave gaps behind those that failed.
+                        takeAll().forEach(batch -> batch.fail(failure));
+                    }
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            breakDown(e);
+        }
+    }
+
+    /** Waits for batches and takes as many as fit into one group; none when there is nothing left to wait for. */
+    private List<PendingBatch> takeGroup() {
+        lock.lock();
+        try {
+            while (waiting.isEmpty() && !writers.isEmpty()) {
+                arrived.awaitUninterruptibly();
+            }
+            List<PendingBatch> group = new ArrayList<>();
+            long bytes = 0;
+            while (bytes < options.groupBytes() && !waiting.isEmpty()) {
+                PendingBatch batch = waiting.remove();
+                bytes += batch.bytes();
+                group.add(batch);
+            }
+            return group;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private List<PendingBatch> takeAll() {
+        lock.lock();
+        try {
+            List<PendingBatch> all = List.copyOf(waiting);
+            waiting.clear();
+            return all;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean finished() {
+        lock.lock();
+        try {
+            if (!waiting.isEmpty() || !writers.isEmpty()) {
+                return false;
+            }
+            thread = null;
+            stopped.signalAll();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void breakDown(Throwable cause) {
+        logger.error("run '{}' takes no more batches until the server is restarted", runId, cause);
+        IOException failure = new IOException("run '%s' takes no more batches until a restart".formatted(runId), cause);
+        try {
+            commit.release();
+        } finally {
+            lock.lock();
+            try {
+                if (end == null) {
+                    end = failure;
+                }
+                thread = null;
+                stopped.signalAll();
+            } finally {
+                lock.unlock();
+            }
+            takeAll().forEach(batch -> batch.fail(failure));
+        }
+    }
+}

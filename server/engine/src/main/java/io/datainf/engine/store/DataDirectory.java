@@ -1,0 +1,194 @@
+package io.datainf.engine.store;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The directory that holds all runs, locked while open:
+ *
+ * <pre>
+ * lock                          locked by the server; holds its process id
+ * runs/RUN_ID/manifest          see {@link ManifestFormat}
+ * runs/RUN_ID/segment-N.dseg    see {@link SegmentFormat}
+ * tmp/                          runs being created or deleted; emptied when the directory is opened
+ * </pre>
+ *
+ * A run appears and disappears by one rename. Threads: one at a time.
+ */
+public final class DataDirectory implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(DataDirectory.class);
+    private static final String LOCK_FILE = "lock";
+    // A process loses its POSIX lock when it closes any channel on the file, so a second opening within this process
+    // must
+    // be turned away before it touches the file.
+    private static final Set<Path> HELD_HERE = ConcurrentHashMap.newKeySet();
+
+    private final Path root;
+    private final Path runs;
+    private final Path temporary;
+    private final FileChannel lockChannel;
+
+    private DataDirectory(Path root, FileChannel lockChannel) {
+        this.root = root;
+        this.runs = root.resolve("runs");
+        this.temporary = root.resolve("tmp");
+        this.lockChannel = lockChannel;
+    }
+
+    /**
+     * Creates the directory if need be and locks it.
+     *
+     * @throws DataDirectoryInUseException if another server holds it
+     */
+    public static DataDirectory open(Path path) throws IOException {
+        Files.createDirectories(path);
+        Path root = path.toRealPath();
+        if (!HELD_HERE.add(root)) {
+            throw new DataDirectoryInUseException(root, "this process");
+        }
+        boolean opened = false;
+        try {
+            DataDirectory directory = new DataDirectory(root, lock(root));
+            try {
+                directory.prepare();
+                opened = true;
+                return directory;
+            } finally {
+                if (!opened) {
+                    directory.lockChannel.close();
+                }
+            }
+        } finally {
+            if (!opened) {
+                HELD_HERE.remove(root);
+            }
+        }
+    }
+
+    /** Names of the runs' directories, ascending. */
+    public List<String> runNames() throws IOException {
+        return DurableFiles.list(runs).stream()
+                .map(entry -> entry.getFileName().toString())
+                .toList();
+    }
+
+    /** Where the files of a run lie. */
+    public Path runDirectory(String runName) {
+        return runs.resolve(runName);
+    }
+
+    /**
+     * Reads the manifest of a run.
+     *
+     * @throws StoreFormatException if it cannot be understood or belongs to another run
+     */
+    public RunManifest readManifest(String runName) throws IOException {
+        Path file = runDirectory(runName).resolve(ManifestFormat.FILE_NAME);
+        if (!Files.exists(file)) {
+            throw new CorruptSegmentException(file, 0, "a manifest", "no file");
+        }
+        RunManifest manifest = ManifestFormat.read(file);
+        if (!manifest.runId().equals(runName)) {
+            throw new CorruptSegmentException(file, 0, "run '" + runName + "'", "run '" + manifest.runId() + "'");
+        }
+        return manifest;
+    }
+
+    /** Creates the directory of a run that does not exist, durably: after a crash it is there whole or not at all. */
+    public void createRun(RunManifest manifest) throws IOException {
+        Path staged = temporary.resolve(UUID.randomUUID().toString());
+        Files.createDirectory(staged);
+        Path target = runDirectory(manifest.runId());
+        boolean created = false;
+        try {
+            DurableFiles.writeAtomically(staged.resolve(ManifestFormat.FILE_NAME), ManifestFormat.encode(manifest));
+            DurableFiles.publish(staged, target);
+            created = true;
+        } finally {
+            if (!created) {
+                deleteLater(Files.exists(staged) ? staged : target);
+            }
+        }
+    }
+
+    /** Takes a run away, durably. What cannot be removed at once is removed when the directory is next opened. */
+    public void deleteRun(String runName) throws IOException {
+        Path doomed = temporary.resolve(UUID.randomUUID().toString());
+        DurableFiles.publish(runDirectory(runName), doomed);
+        DurableFiles.forceDirectory(runs);
+        deleteLater(doomed);
+    }
+
+    /** Unlocks the directory. */
+    @Override
+    public void close() {
+        try {
+            lockChannel.close();
+        } catch (IOException e) {
+            logger.warn("{}: the lock file could not be closed", root, e);
+        }
+        HELD_HERE.remove(root);
+    }
+
+    @Override
+    public String toString() {
+        return root.toString();
+    }
+
+    private void prepare() throws IOException {
+        Files.createDirectories(runs);
+        Files.createDirectories(temporary);
+        DurableFiles.forceDirectory(root);
+        for (Path leftover : DurableFiles.list(temporary)) {
+            deleteLater(leftover);
+        }
+    }
+
+    private static void deleteLater(Path path) {
+        try {
+            DurableFiles.deleteRecursively(path);
+        } catch (IOException e) {
+            logger.warn("{} could not be removed; it will be when the server next starts", path, e);
+        }
+    }
+
+    private static FileChannel lock(Path root) throws IOException {
+        Path file = root.resolve(LOCK_FILE);
+        FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        boolean done = false;
+        try {
+            FileLock lock = channel.tryLock();
+            if (lock == null) {
+                throw new DataDirectoryInUseException(root, holder(file));
+            }
+            channel.truncate(0);
+            channel.write(
+                    ByteBuffer.wrap(Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)));
+            done = true;
+            return channel;
+        } finally {
+            if (!done) {
+                channel.close();
+            }
+        }
+    }
+
+    private static String holder(Path lockFile) throws IOException {
+        String pid = Files.readString(lockFile, StandardCharsets.UTF_8).strip();
+        return pid.isEmpty() ? "another process" : "process " + pid;
+    }
+}

@@ -1,0 +1,23 @@
+package io.datainf.engine.store;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What is known of the k samples of a batch, by position in the batch. Borrowed, not copied. Entries of samples that are
+ * not stored are never read.
+ *
+ * @param sampleIds the trainer's ids, [k]
+ * @param steps training steps, [k], or empty
+ * @param rows [k, D] in the stored encoding, row-major, without padding; outside the Java heap
+ * @param squaredNorms q of each sample and block, [k, L]
+ * @param checksums CRC-32C of each row, [k]
+ */
+@SuppressWarnings("ArrayRecordComponent") // large, borrowed for the length of one append
+public record SampleColumns(
+        long[] sampleIds, long[] steps, MemorySegment rows, double[] squaredNorms, int[] checksums) {
+
+    /** k. */
+    public int sampleCount() {
+        return sampleIds.length;
+    }
+}

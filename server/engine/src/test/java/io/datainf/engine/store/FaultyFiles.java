@@ -1,0 +1,84 @@
+package io.datainf.engine.store;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+
+/** Files that fail on demand. Faults stay until taken back. Any number of threads. */
+public final class FaultyFiles implements AppendFile.Opener {
+
+    /** Means that appending works. */
+    public static final long UNLIMITED = Long.MAX_VALUE;
+
+    private volatile long appendableBytes = UNLIMITED;
+    private volatile boolean forceFails;
+    private volatile boolean truncateFails;
+    private volatile boolean openFails;
+
+    /** Lets so many more bytes through, then fails each append after writing what fits. */
+    public void limitAppends(long bytes) {
+        appendableBytes = bytes;
+    }
+
+    /** Whether forces fail. */
+    public void failForces(boolean fails) {
+        forceFails = fails;
+    }
+
+    /** Whether cutting files off fails. */
+    public void failTruncates(boolean fails) {
+        truncateFails = fails;
+    }
+
+    /** Whether opening fails. */
+    public void failOpens(boolean fails) {
+        openFails = fails;
+    }
+
+    @Override
+    public AppendFile open(Path path) throws IOException {
+        failIf(openFails, "open");
+        AppendFile file = AppendFile.open(path);
+        return new AppendFile() {
+            @Override
+            public long length() throws IOException {
+                return file.length();
+            }
+
+            @Override
+            public void append(ByteBuffer[] buffers) throws IOException {
+                for (ByteBuffer buffer : buffers) {
+                    int fits = (int) Math.min(appendableBytes, buffer.remaining());
+                    file.append(new ByteBuffer[] {buffer.slice(buffer.position(), fits)});
+                    if (appendableBytes != UNLIMITED) {
+                        limitAppends(appendableBytes - fits);
+                    }
+                    failIf(fits < buffer.remaining(), "append");
+                }
+            }
+
+            @Override
+            public void force() throws IOException {
+                failIf(forceFails, "force");
+                file.force();
+            }
+
+            @Override
+            public void truncate(long length) throws IOException {
+                failIf(truncateFails, "truncate");
+                file.truncate(length);
+            }
+
+            @Override
+            public void close() throws IOException {
+                file.close();
+            }
+        };
+    }
+
+    private static void failIf(boolean fails, String operation) throws IOException {
+        if (fails) {
+            throw new IOException("injected fault: " + operation);
+        }
+    }
+}
