@@ -1,0 +1,14 @@
+package io.datainf.sidecar.ingest;
+
+import io.datainf.engine.run.BatchReceipt.RejectedSample;
+import java.util.List;
+
+/**
+ * What became of one or more batches.
+ *
+ * @param durableBatchSeq every batch of the writer up to this number is durable
+ * @param revision revision of the run that includes them
+ * @param duplicateCount samples that the run held already with equal content
+ * @param rejected samples refused
+ */
+public record BatchAck(long durableBatchSeq, long revision, long duplicateCount, List<RejectedSample> rejected) {}

@@ -1,0 +1,24 @@
+package io.datainf.sidecar.ingest;
+
+import java.nio.ByteBuffer;
+
+/**
+ * One message of a writer: whole samples, or a fragment of one. Not checked yet.
+ *
+ * @param batchSeq the writer's number of the batch
+ * @param sampleIds the trainer's ids, [k]
+ * @param steps training step of each sample, [k], or empty
+ * @param crc32c CRC-32C of {@code gradients}
+ * @param elementOffset position in the sample of the first element; 0 for whole samples
+ * @param gradients [k, D] row-major or elements of one sample, little-endian, no padding; borrowed for the call that takes
+ *     the message
+ */
+@SuppressWarnings("ArrayRecordComponent") // handed over, not shared
+public record BatchMessage(
+        long batchSeq, long[] sampleIds, long[] steps, int crc32c, long elementOffset, ByteBuffer gradients) {
+
+    /** What the message costs in memory: its gradients, and 8 bytes for each id and step. */
+    long costBytes() {
+        return gradients.remaining() + (long) Long.BYTES * (sampleIds.length + steps.length);
+    }
+}

@@ -1,0 +1,20 @@
+package io.datainf.sidecar.ingest;
+
+import java.util.concurrent.Executor;
+
+/**
+ * What all sessions share.
+ *
+ * @param budget bounds the bytes in memory over all sessions
+ * @param maxUnackedBytes most bytes of one session received and not acked before reading stops; at least 1
+ * @param events is told what happens
+ * @param executor frees memory and sends acks; its tasks are short and do not block
+ */
+public record IngestContext(InFlightBudget budget, long maxUnackedBytes, IngestEvents events, Executor executor) {
+
+    public IngestContext {
+        if (maxUnackedBytes < 1) {
+            throw new IllegalArgumentException("maxUnackedBytes is %d: expected at least 1".formatted(maxUnackedBytes));
+        }
+    }
+}
