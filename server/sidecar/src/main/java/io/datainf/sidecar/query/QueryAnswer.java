@@ -125,6 +125,15 @@ public final class QueryAnswer implements AutoCloseable {
         return plan.options().perBlock() ? samples().layout().blockCount() : 0;
     }
 
+    /** Samples whose scores the answer has, for each validation point and damping. */
+    public long selectedCount() {
+        return switch (plan.selection()) {
+            case SampleSelection.All all -> sampleCount();
+            case SampleSelection.Given given -> givenOrdinals.length;
+            case SampleSelection.Top top -> Math.min(top.count(), sampleCount());
+        };
+    }
+
     /** Returns the selected rows in order. O(n log k) when the selection is by rank. */
     public PrimitiveIterator.OfInt rows(int damping, int query) {
         SampleSet samples = samples();
@@ -133,9 +142,12 @@ public final class QueryAnswer implements AutoCloseable {
                 IntStream.range(0, samples.rowCount()).filter(samples::live).iterator();
             case SampleSelection.Given given -> Arrays.stream(givenOrdinals).iterator();
             case SampleSelection.Top top -> {
-                int count = (int) Math.min(top.count(), samples.sampleCount());
                 int[] best = TopK.select(
-                        samples, row -> score(damping, query, row), snapshot::sampleId, count, top.ranking());
+                        samples,
+                        row -> score(damping, query, row),
+                        snapshot::sampleId,
+                        (int) selectedCount(),
+                        top.ranking());
                 yield Arrays.stream(best).iterator();
             }
         };

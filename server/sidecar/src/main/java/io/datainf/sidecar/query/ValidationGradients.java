@@ -56,6 +56,16 @@ public final class ValidationGradients implements QuerySource, AutoCloseable {
         return count;
     }
 
+    /** Bytes of all elements as they arrive. */
+    public long wireBytes() {
+        return totalElements() * elementType.byteCount();
+    }
+
+    /** How many bytes that is, in words. */
+    public String describe() {
+        return "count %d * D %d * %d bytes".formatted(count, layout.dimension(), elementType.byteCount());
+    }
+
     /** Elements that are still to come. */
     public long missingElements() {
         return totalElements() - filledElements;
@@ -64,11 +74,6 @@ public final class ValidationGradients implements QuerySource, AutoCloseable {
     /** Elements that have arrived. */
     public long filledElements() {
         return filledElements;
-    }
-
-    /** All elements, m * D. */
-    public long totalElements() {
-        return (long) count * layout.dimension();
     }
 
     /**
@@ -146,6 +151,10 @@ public final class ValidationGradients implements QuerySource, AutoCloseable {
             arena.close();
             memory.release(byteCount(layout, count));
         }
+    }
+
+    private long totalElements() {
+        return (long) count * layout.dimension();
     }
 
     private void requireFinite(String field, MemorySegment source, int elementCount) {

@@ -1,0 +1,123 @@
+package io.datainf.sidecar.rpc;
+
+import io.datainf.engine.run.RunRegistry;
+import io.datainf.proto.v1.CapabilitiesServiceGrpc;
+import io.datainf.proto.v1.InfluenceServiceGrpc;
+import io.datainf.proto.v1.IngestServiceGrpc;
+import io.datainf.proto.v1.RunServiceGrpc;
+import io.datainf.sidecar.ingest.InFlightBudget;
+import io.datainf.sidecar.ingest.IngestContext;
+import io.datainf.sidecar.ingest.IngestEvents;
+import io.datainf.sidecar.query.QueryExecutor;
+import io.grpc.BindableService;
+import io.grpc.ServerBuilder;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * All services of the server, to be put on one or more gRPC servers. Stopping: {@link #beginDrain()}, {@link #awaitDrained},
+ * stop the servers, {@link #close()}.
+ */
+public final class GrpcFrontend implements AutoCloseable {
+
+    private static final int MIN_THREADS = 4;
+    private static final List<String> SERVICES = List.of(
+            HealthStatusManager.SERVICE_NAME_ALL_SERVICES,
+            RunServiceGrpc.SERVICE_NAME,
+            IngestServiceGrpc.SERVICE_NAME,
+            InfluenceServiceGrpc.SERVICE_NAME,
+            CapabilitiesServiceGrpc.SERVICE_NAME);
+
+    private final RpcLimits limits;
+    private final DrainGate gate = new DrainGate();
+    private final InFlightBudget budget;
+    private final HealthStatusManager health = new HealthStatusManager();
+    private final ThreadPoolExecutor callbacks = callbackPool();
+    private final List<BindableService> services;
+
+    /**
+     * Creates the services.
+     *
+     * @param serverVersion what GetCapabilities says
+     * @param runs where samples go; stays the caller's
+     * @param queries computes; stays the caller's
+     */
+    public GrpcFrontend(
+            String serverVersion,
+            RpcLimits limits,
+            RunRegistry runs,
+            QueryExecutor queries,
+            IngestEvents ingestEvents) {
+        this.limits = limits;
+        this.budget = new InFlightBudget(limits.maxInFlightBytes());
+        IngestContext ingest = new IngestContext(budget, limits.maxUnackedBytes(), ingestEvents, callbacks);
+        this.services = List.of(
+                new RunGrpcService(runs),
+                new IngestGrpcService(runs, ingest, limits, gate),
+                new InfluenceGrpcService(queries, new QueryDecoder(runs, queries, limits), limits, gate, callbacks),
+                new CapabilitiesGrpcService(serverVersion, queries.engineName(), limits),
+                health.getHealthService(),
+                ProtoReflectionServiceV1.newInstance());
+        SERVICES.forEach(name -> health.setStatus(name, ServingStatus.SERVING));
+    }
+
+    /**
+     * Puts the services on a server that is being built, with the message limit and the threads that they need.
+     *
+     * <p>The threads matter for memory: a message lies on the Java heap only while one of them decodes it.
+     */
+    public void configure(ServerBuilder<?> builder) {
+        services.forEach(builder::addService);
+        builder.maxInboundMessageSize(limits.transportMessageBytes()).executor(callbacks);
+    }
+
+    /** Bytes of batches in memory that are not durable yet, over all writers. */
+    public long inFlightBytes() {
+        return budget.usedBytes();
+    }
+
+    /**
+     * Begins to stop: health turns NOT_SERVING, new streams and queries are refused, writers' streams end with UNAVAILABLE once
+     * what came whole is acked, queries that are in finish. Returns at once; may be repeated.
+     */
+    public void beginDrain() {
+        health.enterTerminalState();
+        gate.beginDrain();
+    }
+
+    /** Waits until no stream and no query is left. Returns whether that came true in time. */
+    public boolean awaitDrained(Duration timeout) throws InterruptedException {
+        return gate.awaitEmpty(timeout);
+    }
+
+    /** Lets the threads go. After the servers have stopped. */
+    @Override
+    public void close() {
+        callbacks.shutdown();
+    }
+
+    private static ThreadPoolExecutor callbackPool() {
+        int threads = Math.max(MIN_THREADS, 2 * Runtime.getRuntime().availableProcessors());
+        AtomicInteger number = new AtomicInteger();
+        // The queue is bounded by the calls in progress: gRPC and the sessions have at most a few tasks each in it.
+        return new ThreadPoolExecutor(
+                threads,
+                threads,
+                0,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(),
+                task -> Thread.ofPlatform()
+                        .name("datainf-rpc-" + number.incrementAndGet())
+                        .daemon()
+                        .unstarted(task),
+                // After close() a late receipt has nobody to tell.
+                new ThreadPoolExecutor.DiscardPolicy());
+    }
+}

@@ -1,0 +1,19 @@
+package io.datainf.sidecar.rpc;
+
+/** A message or a query is larger than the server takes. */
+final class RequestTooLargeException extends RuntimeException {
+
+    private static final long serialVersionUID = 1L;
+
+    RequestTooLargeException(String message) {
+        super(message);
+    }
+
+    /** Checks the size of a message. */
+    static void requireMessageBytes(int actual, RpcLimits limits) {
+        if (actual > limits.maxMessageBytes()) {
+            throw new RequestTooLargeException("the message has %d bytes: expected at most %d (max_message_bytes)"
+                    .formatted(actual, limits.maxMessageBytes()));
+        }
+    }
+}
