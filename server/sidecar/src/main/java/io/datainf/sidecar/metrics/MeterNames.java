@@ -28,6 +28,7 @@ final class MeterNames {
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
 
     static final String BUILD_INFO = "datainf.build.info";
+    static final String PROCESS_CPU = "process.cpu";
 
     /** What became of a thing that was counted. */
     static final String TAG_OUTCOME = "outcome";

@@ -3,14 +3,25 @@ package io.datainf.sidecar.metrics;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.config.MeterFilter;
+import io.micrometer.core.instrument.config.MeterFilterReply;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Pattern;
 
-/** Renames what Micrometer's own binders call tags in camel case, which {@code promtool check metrics} rejects. */
+/**
+ * Keeps {@code promtool check metrics} content with Micrometer's own binders: tags in camel case get snake case, and two meters whose
+ * names it rejects are left out.
+ */
 final class PromtoolNames implements MeterFilter {
 
+    private static final Set<String> REJECTED = Set.of("process.cpu.time", "system.cpu.count");
     private static final Pattern HUMP = Pattern.compile("(?<=[a-z])(?=[A-Z])");
+
+    @Override
+    public MeterFilterReply accept(Meter.Id id) {
+        return REJECTED.contains(id.getName()) ? MeterFilterReply.DENY : MeterFilterReply.NEUTRAL;
+    }
 
     @Override
     public Meter.Id map(Meter.Id id) {

@@ -1,9 +1,11 @@
 package io.datainf.sidecar.metrics;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.datainf.engine.run.StorageFigures;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryEvents;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
@@ -15,6 +17,7 @@ import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.lang.management.ManagementFactory;
 import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
@@ -22,6 +25,10 @@ import org.jspecify.annotations.Nullable;
 
 /** All meters of one server. Safe for any number of threads. */
 public final class ServerMetrics implements AutoCloseable {
+
+    private static final double NANOS_PER_SECOND = 1e9;
+    private static final OperatingSystemMXBean SYSTEM =
+            ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final IngestMetrics ingest;
@@ -44,6 +51,10 @@ public final class ServerMetrics implements AutoCloseable {
         new JvmThreadMetrics().bindTo(registry);
         new ProcessorMetrics().bindTo(registry);
         new UptimeMetrics().bindTo(registry);
+        FunctionCounter.builder(MeterNames.PROCESS_CPU, SYSTEM, system -> system.getProcessCpuTime() / NANOS_PER_SECOND)
+                .description("Processor time used by the process")
+                .baseUnit("seconds")
+                .register(registry);
         new FileDescriptorMetrics().bindTo(registry);
         gc.bindTo(registry);
     }

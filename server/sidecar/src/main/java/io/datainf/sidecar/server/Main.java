@@ -1,13 +1,96 @@
 package io.datainf.sidecar.server;
 
-/** Starts the sidecar. Placeholder: prints the version. */
-public final class Main {
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The command {@code datainf-server}. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+@Command(
+        name = "datainf-server",
+        description = {
+            "Stores per-sample LoRA gradients of a training run and answers which of the samples"
+                    + " influenced a validation point.",
+            ""
+        },
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        usageHelpAutoWidth = true)
+@SuppressWarnings("NullAway.Init") // picocli sets the field
+public final class Main implements Runnable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    @Spec
+    private CommandSpec spec;
 
     private Main() {}
 
-    public static void main(String[] args) {
-        // Null when run from a folder of classes instead of the jar.
-        String version = Main.class.getPackage().getImplementationVersion();
-        System.out.println("datainf-server " + (version == null ? "development" : version));
+    /** Runs the command and exits. */
+    public static void main(String[] arguments) {
+        System.exit(run(arguments, System.getenv()));
+    }
+
+    /** Runs the command; returns its exit code. */
+    static int run(String[] arguments, Map<String, String> environment) {
+        CommandLine main = commandLine();
+        CommandLine serve = Objects.requireNonNull(main.getSubcommands().get("serve"));
+        try {
+            serve.setDefaultValueProvider(ConfigFile.of(serve, arguments, environment));
+        } catch (ParameterException e) {
+            main.getErr().println("datainf-server: " + e.getMessage());
+            return CommandLine.ExitCode.USAGE;
+        }
+        return main.execute(arguments);
+    }
+
+    /** Returns the parser of the command line. */
+    static CommandLine commandLine() {
+        CommandLine main = new CommandLine(new Main());
+        CommandLine serve = new CommandLine(new ServeCommand());
+        serve.getCommandSpec().versionProvider(new Version());
+        main.addSubcommand(serve);
+        OptionTypes.register(serve);
+        main.setParameterExceptionHandler((e, arguments) -> {
+            CommandLine command = e.getCommandLine();
+            command.getErr().println("datainf-server: " + e.getMessage());
+            command.getErr()
+                    .println("Try '%s --help'."
+                            .formatted(command.getCommandSpec().qualifiedName()));
+            return CommandLine.ExitCode.USAGE;
+        });
+        main.setExecutionExceptionHandler((e, command, result) -> {
+            LOG.debug("failed", e);
+            command.getErr().println("datainf-server: " + e.getMessage());
+            return CommandLine.ExitCode.SOFTWARE;
+        });
+        return main;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is missing: expected serve");
+    }
+
+    /** Our version, from the manifest of our jar. */
+    static final class Version implements IVersionProvider {
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {"datainf-server " + version()};
+        }
+
+        static String version() {
+            // Null when run from a folder of classes instead of the jar.
+            @Nullable String version = Main.class.getPackage().getImplementationVersion();
+            return version == null ? "development" : version;
+        }
     }
 }

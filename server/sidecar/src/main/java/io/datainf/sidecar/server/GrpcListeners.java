@@ -1,0 +1,145 @@
+package io.datainf.sidecar.server;
+
+import io.datainf.sidecar.rpc.GrpcFrontend;
+import io.grpc.Server;
+import io.grpc.ServerInterceptor;
+import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/** The same gRPC services on a TCP port and, when asked for, on a Unix socket. */
+final class GrpcListeners implements AutoCloseable {
+
+    private static final int MAX_SOCKET_PATH_BYTES = 107;
+    private static final long KEEPALIVE_SECONDS = 60;
+    private static final long LEAST_CLIENT_KEEPALIVE_SECONDS = 10;
+
+    private final EventLoopGroup acceptors = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
+    private final List<Server> servers = new ArrayList<>();
+    private final Optional<Path> unixSocket;
+
+    private GrpcListeners(Optional<Path> unixSocket) {
+        this.unixSocket = unixSocket;
+    }
+
+    /**
+     * Binds and starts.
+     *
+     * @param interceptor stands before every call
+     * @throws IOException if an address cannot be bound
+     */
+    static GrpcListeners start(ServerConfig.Listeners listeners, GrpcFrontend frontend, ServerInterceptor interceptor)
+            throws IOException {
+        Epoll.ensureAvailability();
+        GrpcListeners started = new GrpcListeners(listeners.unixSocket());
+        try {
+            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor);
+            if (listeners.unixSocket().isPresent()) {
+                Path path = listeners.unixSocket().get();
+                removeStaleSocket(path);
+                SocketAddress address = new DomainSocketAddress(path.toFile());
+                started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor);
+                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+            }
+            return started;
+        } catch (IOException | RuntimeException e) {
+            started.close();
+            throw e;
+        }
+    }
+
+    /** The TCP address bound. */
+    InetSocketAddress address() {
+        return (InetSocketAddress) servers.getFirst().getListenSockets().getFirst();
+    }
+
+    /** Takes no new calls; those that run go on. */
+    void shutdown() {
+        servers.forEach(Server::shutdown);
+    }
+
+    /** Ends what still runs and frees the addresses. */
+    @Override
+    public void close() {
+        servers.forEach(Server::shutdownNow);
+        try {
+            for (Server server : servers) {
+                server.awaitTermination(1, TimeUnit.SECONDS);
+            }
+            unixSocket.ifPresent(GrpcListeners::deleteQuietly);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        workers.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+        acceptors.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    }
+
+    private void bind(
+            SocketAddress address,
+            Class<? extends ServerChannel> channelType,
+            GrpcFrontend frontend,
+            ServerInterceptor interceptor)
+            throws IOException {
+        NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
+                .channelType(channelType)
+                .bossEventLoopGroup(acceptors)
+                .workerEventLoopGroup(workers)
+                .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+                .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+                .permitKeepAliveWithoutCalls(true)
+                .intercept(interceptor);
+        frontend.configure(builder);
+        servers.add(builder.build().start());
+    }
+
+    /** Removes the socket that a killed server left behind; one that somebody listens on is an error. */
+    private static void removeStaleSocket(Path path) throws IOException {
+        if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_SOCKET_PATH_BYTES) {
+            throw new IOException(
+                    "unix-socket is '%s': a socket's path has at most %d bytes".formatted(path, MAX_SOCKET_PATH_BYTES));
+        }
+        if (!Files.exists(path)) {
+            return;
+        }
+        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            probe.connect(UnixDomainSocketAddress.of(path));
+        } catch (IOException refused) {
+            if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+                throw new IOException(
+                        "unix-socket is '%s': a file of that name exists and is no socket".formatted(path));
+            }
+            Files.delete(path);
+            return;
+        }
+        throw new IOException("unix-socket is '%s': another process listens there".formatted(path));
+    }
+
+    private static void deleteQuietly(Path path) {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            // The next start removes it.
+        }
+    }
+}

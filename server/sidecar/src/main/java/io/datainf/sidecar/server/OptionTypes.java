@@ -1,0 +1,70 @@
+package io.datainf.sidecar.server;
+
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import picocli.CommandLine;
+import picocli.CommandLine.TypeConversionException;
+
+/** How texts on the command line become values. */
+final class OptionTypes {
+
+    private static final Pattern BYTE_COUNT = Pattern.compile("(\\d{1,18})\\s*(B|KIB|MIB|GIB|TIB)?");
+    private static final Pattern ADDRESS = Pattern.compile("(?:\\[([0-9A-Fa-f:.]+)]|([^:\\[\\]]+)):(\\d{1,5})");
+    private static final int MAX_PORT = 65_535;
+
+    private OptionTypes() {}
+
+    /** Makes these types known to a command line. */
+    static void register(CommandLine commandLine) {
+        commandLine.registerConverter(ByteCount.class, OptionTypes::byteCount);
+        commandLine.registerConverter(Seconds.class, OptionTypes::seconds);
+        commandLine.registerConverter(InetSocketAddress.class, OptionTypes::address);
+    }
+
+    /** A number of bytes. */
+    record ByteCount(long bytes) {}
+
+    /** A duration given in seconds. */
+    record Seconds(Duration duration) {}
+
+    static ByteCount byteCount(String text) {
+        Matcher matcher = BYTE_COUNT.matcher(text.trim().toUpperCase(Locale.ROOT));
+        if (!matcher.matches()) {
+            throw new TypeConversionException(
+                    "'%s' is not a size: expected a number of bytes or one with KiB, MiB, GiB or TiB".formatted(text));
+        }
+        int power = switch (matcher.group(2)) {
+            case "KIB" -> 1;
+            case "MIB" -> 2;
+            case "GIB" -> 3;
+            case "TIB" -> 4;
+            case null, default -> 0;
+        };
+        try {
+            return new ByteCount(Math.multiplyExact(Long.parseLong(matcher.group(1)), 1L << (10 * power)));
+        } catch (ArithmeticException e) {
+            throw new TypeConversionException("'%s' is more than 2^63 bytes".formatted(text));
+        }
+    }
+
+    static Seconds seconds(String text) {
+        try {
+            return new Seconds(Duration.ofMillis(Math.round(1e3 * Double.parseDouble(text))));
+        } catch (NumberFormatException e) {
+            throw new TypeConversionException("'%s' is not a number of seconds".formatted(text));
+        }
+    }
+
+    static InetSocketAddress address(String text) {
+        Matcher matcher = ADDRESS.matcher(text);
+        if (!matcher.matches() || Integer.parseInt(matcher.group(3)) > MAX_PORT) {
+            throw new TypeConversionException(
+                    "'%s' is not an address: expected HOST:PORT, e.g. 127.0.0.1:50051 or [::1]:50051".formatted(text));
+        }
+        String host = matcher.group(1) == null ? matcher.group(2) : matcher.group(1);
+        return new InetSocketAddress(host, Integer.parseInt(matcher.group(3)));
+    }
+}

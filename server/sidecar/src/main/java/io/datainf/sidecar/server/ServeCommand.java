@@ -1,0 +1,186 @@
+package io.datainf.sidecar.server;
+
+import com.sun.management.OperatingSystemMXBean;
+import io.datainf.sidecar.query.QueryLimits;
+import io.datainf.sidecar.rpc.RpcLimits;
+import io.datainf.sidecar.server.OptionTypes.ByteCount;
+import io.datainf.sidecar.server.OptionTypes.Seconds;
+import java.lang.management.ManagementFactory;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code datainf-server serve}: options, and the server that they describe. */
+@Command(
+        name = "serve",
+        description = {
+            "Runs the server until SIGTERM or SIGINT.",
+            "",
+            "Each option can also be given by the environment (--data-dir as DATAINF_DATA_DIR) or in a YAML file"
+                    + " (data-dir: ...). A flag wins over the environment, the environment over the file.",
+            ""
+        },
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        usageHelpAutoWidth = true)
+@SuppressWarnings("NullAway.Init") // picocli sets the fields; those without a default are @Nullable
+final class ServeCommand implements Callable<Integer> {
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--data-dir",
+            paramLabel = "DIR",
+            defaultValue = "datainf-data",
+            description =
+                    "Where runs are stored. Created when missing; one server at a time. Default: ${DEFAULT-VALUE}")
+    private Path dataDirectory;
+
+    @Option(
+            names = "--listen",
+            paramLabel = "HOST:PORT",
+            defaultValue = "127.0.0.1:50051",
+            description = "gRPC over TCP; port 0 picks a free one. Default: ${DEFAULT-VALUE}")
+    private InetSocketAddress listen;
+
+    @Option(
+            names = "--unix-socket",
+            paramLabel = "PATH",
+            description = "gRPC over a Unix socket as well: the fastest way on one host. Only its owner may connect.")
+    private @Nullable Path unixSocket;
+
+    @Option(
+            names = "--http",
+            paramLabel = "HOST:PORT",
+            defaultValue = "127.0.0.1:9464",
+            description = "/metrics, /healthz and /readyz; port 0 picks a free one. Default: ${DEFAULT-VALUE}")
+    private InetSocketAddress http;
+
+    @Option(
+            names = "--insecure",
+            description =
+                    "Allow addresses that other hosts can reach. There is no encryption and no authentication yet.")
+    private boolean insecure;
+
+    @Option(
+            names = "--ready-file",
+            paramLabel = "FILE",
+            description = "Gets {\"grpc\",\"unix\",\"http\",\"pid\"} as JSON once the server serves.")
+    private @Nullable Path readyFile;
+
+    @Option(
+            names = "--memory-budget",
+            paramLabel = "SIZE",
+            description = "Most memory for gradients, e.g. 8GiB. Default: half of the machine's.")
+    private @Nullable ByteCount memoryBudget;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute. Default: one a processor.")
+    private @Nullable Integer threads;
+
+    @Option(
+            names = "--max-message",
+            paramLabel = "SIZE",
+            defaultValue = "4MiB",
+            description =
+                    "Largest message from a client; larger samples travel in fragments. Default: ${DEFAULT-VALUE}")
+    private ByteCount maxMessage;
+
+    @Option(
+            names = "--max-unacked",
+            paramLabel = "SIZE",
+            defaultValue = "16MiB",
+            description = "Gradient bytes that one writer may have sent and not acked. Default: ${DEFAULT-VALUE}")
+    private ByteCount maxUnacked;
+
+    @Option(
+            names = "--max-in-flight",
+            paramLabel = "SIZE",
+            defaultValue = "64MiB",
+            description = "The same over all writers together. Default: ${DEFAULT-VALUE}")
+    private ByteCount maxInFlight;
+
+    @Option(
+            names = "--max-query-elements",
+            paramLabel = "N",
+            defaultValue = "33554432",
+            description = "Most elements of validation gradients in one query. Default: ${DEFAULT-VALUE}")
+    private long maxQueryElements;
+
+    @Option(
+            names = "--query-queue",
+            paramLabel = "N",
+            defaultValue = "64",
+            description = "Queries that may wait; more are refused with RESOURCE_EXHAUSTED. Default: ${DEFAULT-VALUE}")
+    private int queryQueue;
+
+    @Option(
+            names = "--query-memory",
+            paramLabel = "SIZE",
+            defaultValue = "1GiB",
+            description =
+                    "Gradients and scores of all queries together, outside --memory-budget. Default: ${DEFAULT-VALUE}")
+    private ByteCount queryMemory;
+
+    @Option(
+            names = "--drain-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "20",
+            description = "How long running work may take after SIGTERM. Default: ${DEFAULT-VALUE}")
+    private Seconds drainTimeout;
+
+    @SuppressWarnings("UnusedVariable") // ConfigFile reads it before the other options; here it is only declared
+    @Option(names = ConfigFile.OPTION, paramLabel = "FILE", description = "YAML file with options.")
+    private @Nullable Path config;
+
+    /** Returns what the options say. */
+    ServerConfig config() {
+        try {
+            return new ServerConfig(
+                    dataDirectory,
+                    new ServerConfig.Listeners(
+                            listen, Optional.ofNullable(unixSocket), http, insecure, Optional.ofNullable(readyFile)),
+                    memoryBudget == null ? halfOfPhysicalMemory() : memoryBudget.bytes(),
+                    threads == null ? Runtime.getRuntime().availableProcessors() : threads,
+                    new RpcLimits(
+                            Math.toIntExact(maxMessage.bytes()),
+                            maxUnacked.bytes(),
+                            maxInFlight.bytes(),
+                            maxQueryElements),
+                    new QueryLimits(queryQueue, queryMemory.bytes()),
+                    drainTimeout.duration());
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        Sidecar sidecar = Sidecar.start(config());
+        // SIGTERM and SIGINT end the JVM with 143 and 130 after its hooks. A stop that was asked for and went well is
+        // no
+        // failure, so the hook ends the process itself, with 0.
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(
+                        () -> {
+                            sidecar.close();
+                            Runtime.getRuntime().halt(0);
+                        },
+                        "datainf-stop"));
+        new CountDownLatch(1).await(); // the signal ends the process
+        return 0;
+    }
+
+    private static long halfOfPhysicalMemory() {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        return system.getTotalMemorySize() / 2;
+    }
+}

@@ -1,0 +1,78 @@
+package io.datainf.sidecar.server;
+
+import io.datainf.sidecar.query.QueryLimits;
+import io.datainf.sidecar.rpc.RpcLimits;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Everything that can be set about a server, checked.
+ *
+ * @param dataDirectory where runs are stored; created when missing
+ * @param listeners where the server listens
+ * @param memoryBudgetBytes most memory that rows may take
+ * @param threadCount threads that compute; at least 1
+ * @param rpcLimits what clients may send
+ * @param queryLimits what queries may take
+ * @param drainTimeout how long running work may take after SIGTERM
+ */
+record ServerConfig(
+        Path dataDirectory,
+        Listeners listeners,
+        long memoryBudgetBytes,
+        int threadCount,
+        RpcLimits rpcLimits,
+        QueryLimits queryLimits,
+        Duration drainTimeout) {
+
+    ServerConfig {
+        if (memoryBudgetBytes < 1) {
+            throw new IllegalArgumentException(
+                    "memory-budget is %d bytes: expected at least 1".formatted(memoryBudgetBytes));
+        }
+        if (threadCount < 1) {
+            throw new IllegalArgumentException("threads is %d: expected at least 1".formatted(threadCount));
+        }
+        if (drainTimeout.isNegative()) {
+            throw new IllegalArgumentException("drain-timeout is %s: expected 0 or more".formatted(drainTimeout));
+        }
+    }
+
+    /**
+     * Where the server listens.
+     *
+     * @param grpc TCP address of gRPC; port 0 picks a free one
+     * @param unixSocket path of a Unix socket for gRPC
+     * @param http TCP address for operators; port 0 picks a free one
+     * @param insecure other hosts may connect, without encryption or authentication
+     * @param readyFile file that gets the addresses once the server serves
+     */
+    record Listeners(
+            InetSocketAddress grpc,
+            Optional<Path> unixSocket,
+            InetSocketAddress http,
+            boolean insecure,
+            Optional<Path> readyFile) {
+
+        Listeners {
+            requireLoopback("listen", grpc, insecure);
+            requireLoopback("http", http, insecure);
+        }
+
+        private static void requireLoopback(String option, InetSocketAddress address, boolean insecure) {
+            InetAddress host = address.getAddress();
+            if (host == null) {
+                throw new IllegalArgumentException(
+                        "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
+            }
+            if (!insecure && !host.isLoopbackAddress()) {
+                throw new IllegalArgumentException(("%s is %s: only loopback addresses are safe, because there is no"
+                                + " encryption and no authentication yet; say --insecure to listen there all the same")
+                        .formatted(option, address.getHostString()));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+package io.datainf.sidecar.server;
+
+import io.datainf.engine.influence.InfluenceCalculator;
+import io.datainf.engine.run.RunRegistry;
+import io.datainf.sidecar.admin.AdminServer;
+import io.datainf.sidecar.metrics.ServerMetrics;
+import io.datainf.sidecar.query.QueryExecutor;
+import io.datainf.sidecar.rpc.GrpcFrontend;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One running server: the parts wired together, started in order and stopped in reverse. */
+final class Sidecar implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Sidecar.class);
+
+    private final Deque<AutoCloseable> parts;
+    private final ServerConfig config;
+    private final Readiness readiness;
+    private final GrpcFrontend frontend;
+    private final GrpcListeners listeners;
+    private final AdminServer admin;
+
+    private Sidecar(
+            Deque<AutoCloseable> parts,
+            ServerConfig config,
+            Readiness readiness,
+            GrpcFrontend frontend,
+            GrpcListeners listeners,
+            AdminServer admin) {
+        this.parts = parts;
+        this.config = config;
+        this.readiness = readiness;
+        this.frontend = frontend;
+        this.listeners = listeners;
+        this.admin = admin;
+    }
+
+    /**
+     * Starts a server; when this returns, it serves.
+     *
+     * @throws IOException if the data directory cannot be opened or an address not be bound
+     */
+    static Sidecar start(ServerConfig config) throws IOException {
+        Deque<AutoCloseable> parts = new ArrayDeque<>();
+        try {
+            return start(config, parts);
+        } catch (IOException | RuntimeException | Error e) {
+            closeAll(parts);
+            throw e;
+        }
+    }
+
+    /** The address of gRPC over TCP. */
+    InetSocketAddress grpcAddress() {
+        return listeners.address();
+    }
+
+    /** The address for operators. */
+    InetSocketAddress httpAddress() {
+        return admin.address();
+    }
+
+    /**
+     * Stops: tells writers to come back later once their batches are acked, lets queries finish within the drain timeout,
+     * then closes everything.
+     */
+    @Override
+    public void close() {
+        LOG.info(
+                "stopping: waiting up to {} s for streams and queries",
+                config.drainTimeout().toSeconds());
+        readiness.set("stopping");
+        frontend.beginDrain();
+        listeners.shutdown();
+        try {
+            if (!frontend.awaitDrained(config.drainTimeout())) {
+                LOG.warn(
+                        "streams or queries were still open after {} s: cutting them off",
+                        config.drainTimeout().toSeconds());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        closeAll(parts);
+        LOG.info("stopped");
+    }
+
+    private static Sidecar start(ServerConfig config, Deque<AutoCloseable> parts) throws IOException {
+        String version = Main.Version.version();
+        Readiness readiness = new Readiness();
+        ServerMetrics metrics = opened(parts, new ServerMetrics(version));
+        AdminServer admin =
+                opened(parts, AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot));
+        RunRegistry runs =
+                opened(parts, RunRegistry.open(config.dataDirectory(), config.memoryBudgetBytes(), metrics.store()));
+        metrics.watchStorage(runs::figures);
+        InfluenceCalculator calculator = opened(parts, InfluenceCalculator.create(config.threadCount()));
+        calculator.warmUp();
+        QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
+        metrics.watchQueryQueue(queries::queueDepth);
+        GrpcFrontend frontend =
+                opened(parts, new GrpcFrontend(version, config.rpcLimits(), runs, queries, metrics.ingest()));
+        GrpcListeners listeners = opened(
+                parts,
+                GrpcListeners.start(
+                        config.listeners(), frontend, new MetricCollectingServerInterceptor(metrics.registry())));
+        Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
+        sidecar.announce(version, calculator.engineName(), runs.figures().runCount());
+        return sidecar;
+    }
+
+    private void announce(String version, String engine, long runCount) throws IOException {
+        readiness.set(null);
+        ServerConfig.Listeners addresses = config.listeners();
+        LOG.info(
+                "datainf-server {} serves {} runs of {}: gRPC on {}{}, http://{}; engine {}, {} threads, {} MiB for rows",
+                version,
+                runCount,
+                config.dataDirectory().toAbsolutePath(),
+                ReadyFile.text(grpcAddress()),
+                addresses.unixSocket().map(path -> " and unix:" + path).orElse(""),
+                ReadyFile.text(httpAddress()),
+                engine,
+                config.threadCount(),
+                config.memoryBudgetBytes() >> 20);
+        if (addresses.readyFile().isPresent()) {
+            ReadyFile.write(addresses.readyFile().get(), grpcAddress(), addresses.unixSocket(), httpAddress());
+            parts.push(() -> Files.deleteIfExists(addresses.readyFile().get()));
+        }
+    }
+
+    private static <T extends AutoCloseable> T opened(Deque<AutoCloseable> parts, T part) {
+        parts.push(part);
+        return part;
+    }
+
+    private static void closeAll(Deque<AutoCloseable> parts) {
+        while (!parts.isEmpty()) {
+            AutoCloseable part = parts.pop();
+            try {
+                part.close();
+            } catch (Exception e) { // the others want to be closed all the same
+                LOG.warn("closing {} failed", part, e);
+            }
+        }
+    }
+}

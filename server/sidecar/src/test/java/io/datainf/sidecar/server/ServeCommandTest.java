@@ -1,0 +1,131 @@
+package io.datainf.sidecar.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.datainf.sidecar.query.QueryLimits;
+import io.datainf.sidecar.rpc.RpcLimits;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+
+class ServeCommandTest {
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void config_withoutOptions_isTheDefault() {
+        ServerConfig config = parse(Map.of());
+
+        assertThat(config.dataDirectory()).isEqualTo(Path.of("datainf-data"));
+        assertThat(ReadyFile.text(config.listeners().grpc())).isEqualTo("127.0.0.1:50051");
+        assertThat(ReadyFile.text(config.listeners().http())).isEqualTo("127.0.0.1:9464");
+        assertThat(config.listeners().unixSocket()).isEmpty();
+        assertThat(config.listeners().insecure()).isFalse();
+        assertThat(config.listeners().readyFile()).isEmpty();
+        assertThat(config.memoryBudgetBytes()).isPositive();
+        assertThat(config.threadCount()).isEqualTo(Runtime.getRuntime().availableProcessors());
+        assertThat(config.rpcLimits()).isEqualTo(RpcLimits.DEFAULT);
+        assertThat(config.queryLimits()).isEqualTo(QueryLimits.DEFAULT);
+        assertThat(config.drainTimeout()).isEqualTo(Duration.ofSeconds(20));
+    }
+
+    @Test
+    void config_withEveryOption_mapsEach() {
+        ServerConfig config = parse(
+                Map.of(),
+                "--data-dir=d",
+                "--listen=[::1]:1",
+                "--unix-socket=u",
+                "--http=localhost:2",
+                "--insecure",
+                "--ready-file=r",
+                "--memory-budget=3GiB",
+                "--threads=4",
+                "--max-message=5MiB",
+                "--max-unacked=6MiB",
+                "--max-in-flight=7MiB",
+                "--max-query-elements=8",
+                "--query-queue=9",
+                "--query-memory=10GiB",
+                "--drain-timeout=1.5");
+
+        assertThat(config.dataDirectory()).isEqualTo(Path.of("d"));
+        assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
+        assertThat(config.listeners().unixSocket()).hasValue(Path.of("u"));
+        assertThat(config.listeners().http().getPort()).isEqualTo(2);
+        assertThat(config.listeners().insecure()).isTrue();
+        assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
+        assertThat(config.memoryBudgetBytes()).isEqualTo(3L << 30);
+        assertThat(config.threadCount()).isEqualTo(4);
+        assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
+        assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30));
+        assertThat(config.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
+    }
+
+    @Test
+    void config_fromThreeSources_flagBeatsEnvironmentBeatsFile() throws IOException {
+        Path file = Files.writeString(folder.resolve("datainf.yaml"), "threads: 1\nquery-queue: 2\ndata-dir: file\n");
+        Map<String, String> environment = Map.of("DATAINF_QUERY_QUEUE", "3", "DATAINF_DATA_DIR", "environment");
+
+        ServerConfig config = parse(environment, "--config", file.toString(), "--data-dir", "flag");
+
+        assertThat(config.threadCount()).isEqualTo(1);
+        assertThat(config.queryLimits().queueCapacity()).isEqualTo(3);
+        assertThat(config.dataDirectory()).isEqualTo(Path.of("flag"));
+    }
+
+    @Test
+    void config_fileWithUnknownKey_namesItAndTheKnownOnes() throws IOException {
+        Path file = Files.writeString(folder.resolve("datainf.yaml"), "data_dir: x\n");
+
+        assertThatThrownBy(() -> parse(Map.of("DATAINF_CONFIG", file.toString())))
+                .isInstanceOf(ParameterException.class)
+                .hasMessageContainingAll(file.toString(), "unknown key 'data_dir'", "data-dir", "unix-socket");
+    }
+
+    @Test
+    void config_fileMissing_namesIt() {
+        assertThatThrownBy(() -> parse(Map.of(), "--config=" + folder.resolve("none.yaml")))
+                .isInstanceOf(ParameterException.class)
+                .hasMessageContaining("none.yaml");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--listen=0.0.0.0:1, listen is 0.0.0.0",
+        "--http=0.0.0.0:1, http is 0.0.0.0",
+        "--listen=nowhere, 'nowhere' is not an address",
+        "--listen=127.0.0.1:70000, is not an address",
+        "--memory-budget=much, 'much' is not a size",
+        "--memory-budget=0, memory-budget is 0 bytes",
+        "--threads=0, threads is 0",
+        "--drain-timeout=-1, drain-timeout is",
+        "--query-queue=0, 0",
+        "--no-such-option, no-such-option",
+    })
+    void config_badOption_saysWhatIsWrong(String option, String message) {
+        assertThatThrownBy(() -> parse(Map.of(), option))
+                .isInstanceOf(ParameterException.class)
+                .hasMessageContaining(message);
+    }
+
+    private static ServerConfig parse(Map<String, String> environment, String... arguments) {
+        CommandLine main = Main.commandLine();
+        CommandLine serve = Objects.requireNonNull(main.getSubcommands().get("serve"));
+        serve.setDefaultValueProvider(ConfigFile.of(serve, arguments, environment));
+        main.parseArgs(Stream.concat(Stream.of("serve"), Stream.of(arguments)).toArray(String[]::new));
+        return serve.<ServeCommand>getCommand().config();
+    }
+}
