@@ -69,31 +69,40 @@ final class StoredSamples implements AutoCloseable {
         dead.set(ordinal);
     }
 
-    /** The stored values of a row. */
-    float[] row(int ordinal) {
-        float[] row = new float[layout.dimension()];
-        ElementConversion.toFloats(gradients.row(ordinal), gradients.elementType(), row, 0, row.length);
-        return row;
+    /** Rows held, dead ones included. */
+    int rowCount() {
+        return (int) gradients.rowCount();
     }
 
-    /** The stored values of all rows, dead ones included. */
-    float[][] rows() {
-        float[][] rows = new float[(int) gradients.rowCount()][];
-        for (int i = 0; i < rows.length; i++) {
-            rows[i] = row(i);
+    boolean live(int ordinal) {
+        return !dead.get(ordinal);
+    }
+
+    int liveCount() {
+        return rowCount() - dead.cardinality();
+    }
+
+    /** The stored values of one block of a row. */
+    double[] block(int ordinal, int l) {
+        float[] values = new float[layout.width(l)];
+        ElementType type = gradients.elementType();
+        MemorySegment block = gradients.row(ordinal).asSlice((long) layout.offset(l) * type.byteCount());
+        ElementConversion.toFloats(block, type, values, 0, values.length);
+        double[] widened = new double[values.length];
+        for (int e = 0; e < widened.length; e++) {
+            widened[e] = values[e];
         }
-        return rows;
+        return widened;
     }
 
     SampleSet set() {
-        int rowCount = (int) gradients.rowCount();
         BlockStatisticsAccumulator statistics = new BlockStatisticsAccumulator(layout.blockCount());
-        for (int i = 0; i < rowCount; i++) {
-            if (!dead.get(i)) {
+        for (int i = 0; i < rowCount(); i++) {
+            if (live(i)) {
                 statistics.add(norms, i);
             }
         }
-        return new SampleSet(gradients, norms, rowCount, (BitSet) dead.clone(), statistics.snapshot());
+        return new SampleSet(gradients, norms, rowCount(), (BitSet) dead.clone(), statistics.snapshot());
     }
 
     InfluenceRequest request(InfluenceMethod method, float[]... validation) {
