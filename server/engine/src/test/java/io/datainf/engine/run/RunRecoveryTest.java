@@ -1,0 +1,209 @@
+package io.datainf.engine.run;
+
+import static io.datainf.engine.run.RunFixture.assertHolds;
+import static io.datainf.engine.run.RunFixture.assertSame;
+import static io.datainf.engine.run.RunFixture.await;
+import static io.datainf.engine.run.RunFixture.batch;
+import static io.datainf.engine.run.RunFixture.definition;
+import static io.datainf.engine.run.RunFixture.gradient;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.datainf.engine.influence.BlockStatistics;
+import io.datainf.engine.memory.Block;
+import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.store.AppendFile;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RunRecoveryTest {
+
+    private static final RunId ID = new RunId("run");
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void restart_withReplacements_isBitIdentical() throws IOException {
+        BlockStatistics before;
+        RunState stateBefore;
+        try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, AppendFile::open)) {
+            RunWriter writer = registry.create(definition("run")).openWriter("writer");
+            for (int seq = 1; seq <= 200; seq++) {
+                // Norms over 12 decades, so that another order of summation would show.
+                float[] gradient = gradient(seq);
+                for (int i = 0; i < gradient.length; i++) {
+                    gradient[i] *= (float) Math.pow(10, seq % 13 - 6);
+                }
+                await(writer.append(batch(seq, seq % 5 == 0 ? seq / 2 : seq, gradient)));
+            }
+            try (RunSnapshot snapshot = registry.get(ID).snapshot()) {
+                before = snapshot.samples().statistics();
+                stateBefore = state(snapshot);
+                RunFixture.assertConsistent(snapshot);
+            }
+        }
+        try (RunRegistry registry = RunFixture.open(directory);
+                RunSnapshot snapshot = registry.get(ID).snapshot()) {
+            assertSame(snapshot.samples().statistics(), before);
+            assertThat(state(snapshot).deadRows()).isEqualTo(stateBefore.deadRows());
+            assertThat(state(snapshot).rowCount()).isEqualTo(stateBefore.rowCount());
+            assertThat(snapshot.revision()).isEqualTo(stateBefore.revision()).isEqualTo(200);
+            RunFixture.assertConsistent(snapshot);
+        }
+    }
+
+    @Test
+    void restart_writersResumeWhereTheyStopped() throws IOException {
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            Run run = registry.create(definition("run"));
+            RunWriter first = run.openWriter("first");
+            for (int seq = 1; seq <= 3; seq++) {
+                await(first.append(batch(seq, seq, gradient(seq))));
+            }
+            await(run.openWriter("second").append(batch(1, 10, gradient(10))));
+        }
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            Run run = registry.get(ID);
+            RunWriter first = run.openWriter("first");
+            assertThat(first.resumeAfterBatchSeq()).isEqualTo(3);
+            assertThat(run.openWriter("second").resumeAfterBatchSeq()).isEqualTo(1);
+            assertThat(run.openWriter("third").resumeAfterBatchSeq()).isZero();
+            assertThat(await(first.append(batch(3, 3, gradient(3)))).storedCount())
+                    .isZero();
+            assertThat(await(first.append(batch(4, 4, gradient(4)))).revision()).isEqualTo(5);
+            try (RunSnapshot snapshot = run.snapshot()) {
+                assertHolds(
+                        snapshot,
+                        Map.of(1L, gradient(1), 2L, gradient(2), 3L, gradient(3), 4L, gradient(4), 10L, gradient(10)));
+            }
+        }
+    }
+
+    @Test
+    void randomHistories_matchAPlainModel() throws IOException {
+        long seed = System.nanoTime();
+        SplittableRandom random = new SplittableRandom(seed);
+        for (int history = 0; history < 25; history++) {
+            try {
+                playHistory(directory.resolve("history-" + history), random);
+            } catch (RuntimeException | AssertionError e) {
+                throw new AssertionError("seed %d, history %d".formatted(seed, history), e);
+            }
+        }
+    }
+
+    private static void playHistory(Path directory, SplittableRandom random) throws IOException {
+        Map<Long, float[]> model = new HashMap<>();
+        Map<String, Long> batchSeqs = new HashMap<>();
+        long revision = 0;
+        for (int restart = 0; restart < 3; restart++) {
+            try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, AppendFile::open)) {
+                Run run = registry.create(definition("run"));
+                check(run, model, revision);
+                for (int step = random.nextInt(12); step > 0; step--) {
+                    String writerId = "writer-" + random.nextInt(3);
+                    long batchSeq = batchSeqs.merge(writerId, 1L, Long::sum);
+                    SampleBatch batch = randomBatch(batchSeq, random);
+                    BatchReceipt receipt = await(run.openWriter(writerId).append(batch));
+                    BatchReceipt expected = apply(batch, model, revision);
+                    revision = expected.revision();
+                    assertThat(receipt)
+                            .usingRecursiveComparison()
+                            .ignoringFields("rejected")
+                            .isEqualTo(expected);
+                    check(run, model, revision);
+                }
+            }
+        }
+    }
+
+    private static SampleBatch randomBatch(long batchSeq, SplittableRandom random) {
+        long[] ids = random.longs(1 + random.nextInt(6), 0, 30).distinct().toArray();
+        float[][] gradients = new float[ids.length][];
+        for (int i = 0; i < ids.length; i++) {
+            gradients[i] = gradient(ids[i] * 10 + random.nextInt(3));
+            if (random.nextInt(8) == 0) {
+                gradients[i][random.nextInt(RunFixture.DIMENSION)] = Float.NaN;
+            }
+        }
+        return batch(batchSeq, ids, gradients);
+    }
+
+    private static BatchReceipt apply(SampleBatch batch, Map<Long, float[]> model, long revision) {
+        int stored = 0;
+        int duplicates = 0;
+        int dimension = RunFixture.DIMENSION;
+        for (int i = 0; i < batch.sampleIds().length; i++) {
+            float[] gradient = batch.gradients()
+                    .asSlice((long) i * dimension * Float.BYTES, (long) dimension * Float.BYTES)
+                    .toArray(ValueLayout.JAVA_FLOAT);
+            boolean nan = false;
+            for (float element : gradient) {
+                nan |= Float.isNaN(element);
+            }
+            if (nan) {
+                continue;
+            }
+            float[] held = model.put(batch.sampleIds()[i], gradient);
+            if (held != null && Arrays.equals(held, gradient)) {
+                duplicates++;
+            } else {
+                stored++;
+            }
+        }
+        return new BatchReceipt(batch.batchSeq(), revision + stored, stored, duplicates, List.of());
+    }
+
+    private static void check(Run run, Map<Long, float[]> model, long revision) {
+        try (RunSnapshot snapshot = run.snapshot()) {
+            assertThat(snapshot.revision()).isEqualTo(revision);
+            assertHolds(snapshot, model);
+        }
+    }
+
+    @Test
+    void restart_rowsOf26Megabytes_comeBack() throws IOException {
+        int width = 6_553_611;
+        BlockLayout layout = BlockLayout.of(List.of(new Block("wide", 1, width)));
+        RunDefinition definition = new RunDefinition(ID, layout, ElementType.F32, 0.1, "", Map.of());
+        try (Arena arena = Arena.ofShared();
+                RunRegistry registry = RunFixture.open(directory)) {
+            MemorySegment rows = arena.allocate(2L * width * Float.BYTES);
+            for (long i = 0; i < 2L * width; i++) {
+                rows.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (i % 1000));
+            }
+            RunWriter writer = registry.create(definition).openWriter("writer");
+            await(writer.append(new SampleBatch(1, new long[] {1, 2}, new long[0], ElementType.F32, rows)));
+        }
+        try (RunRegistry registry = RunFixture.open(directory);
+                RunSnapshot snapshot = registry.get(ID).snapshot()) {
+            for (int ordinal = 0; ordinal < 2; ordinal++) {
+                MemorySegment row = snapshot.samples().gradients().row(ordinal);
+                for (long i = 0; i < width; i++) {
+                    if (row.getAtIndex(ValueLayout.JAVA_FLOAT, i) != (float) (((long) ordinal * width + i) % 1000)) {
+                        throw new AssertionError("row %d, element %d".formatted(ordinal, i));
+                    }
+                }
+            }
+        }
+    }
+
+    private static RunState state(RunSnapshot snapshot) {
+        return new RunState(
+                snapshot.revision(),
+                snapshot.samples().rowCount(),
+                snapshot.samples().deadRows(),
+                snapshot.samples().statistics());
+    }
+}
