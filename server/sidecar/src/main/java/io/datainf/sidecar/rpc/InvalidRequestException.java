@@ -1,5 +1,7 @@
 package io.datainf.sidecar.rpc;
 
+import com.google.errorprone.annotations.FormatMethod;
+import com.google.errorprone.annotations.FormatString;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -43,7 +45,8 @@ final class InvalidRequestException extends RuntimeException {
         }
 
         /** Adds a violation unless {@code valid}. */
-        void require(boolean valid, String field, String format, Object... arguments) {
+        @FormatMethod
+        void require(boolean valid, String field, @FormatString String format, Object... arguments) {
             if (!valid) {
                 add(field, format.formatted(arguments));
             }
