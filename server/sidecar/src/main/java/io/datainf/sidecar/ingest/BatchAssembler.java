@@ -2,7 +2,6 @@ package io.datainf.sidecar.ingest;
 
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.BatchOutOfOrderException;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -157,18 +156,6 @@ final class BatchAssembler {
                     "batch.steps",
                     "batch %d has %d steps: expected none or %d, one a sample"
                             .formatted(message.batchSeq(), message.steps().length, ids.length));
-        }
-        if (ids.length > 1) {
-            long[] sorted = ids.clone();
-            Arrays.sort(sorted);
-            for (int i = 1; i < sorted.length; i++) {
-                if (sorted[i] == sorted[i - 1]) {
-                    throw new InvalidBatchException(
-                            "batch.sample_ids",
-                            "batch %d names sample %s twice: expected each id once"
-                                    .formatted(message.batchSeq(), Long.toUnsignedString(sorted[i])));
-                }
-            }
         }
     }
 

@@ -175,6 +175,10 @@ public final class IngestSession {
         CompletionStage<BatchReceipt> receipt;
         try {
             receipt = writer.append(batch.toSampleBatch(hello.elementType()));
+        } catch (IllegalArgumentException e) {
+            // What only the run checks, such as an id that occurs twice.
+            String message = "batch %d: %s".formatted(batch.batchSeq(), e.getMessage());
+            receipt = CompletableFuture.failedStage(new InvalidBatchException("batch", message));
         } catch (RuntimeException | OutOfMemoryError e) {
             receipt = CompletableFuture.failedStage(e);
         }

@@ -1,0 +1,111 @@
+package io.datainf.sidecar.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.datainf.engine.run.RunDefinition;
+import io.datainf.proto.v1.Ack;
+import io.datainf.proto.v1.IngestRequest;
+import io.datainf.proto.v1.IngestResponse;
+import io.datainf.proto.v1.IngestServiceGrpc;
+import io.datainf.proto.v1.Open;
+import io.datainf.proto.v1.Opened;
+import io.datainf.proto.v1.SampleBatch;
+import io.grpc.Channel;
+import io.grpc.StatusException;
+import io.grpc.stub.BlockingClientCall;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** A writer that does one thing after the other. It reads only when told to. */
+final class TestWriter {
+
+    private static final long PATIENCE_SECONDS = 20;
+
+    private final BlockingClientCall<IngestRequest, IngestResponse> call;
+    private @Nullable StatusException failure;
+
+    TestWriter(Channel channel) {
+        call = IngestServiceGrpc.newBlockingV2Stub(channel).ingest();
+    }
+
+    /** Opens a stream and waits for Opened. */
+    static TestWriter open(TestServer server, RunDefinition run, String writerId) throws Exception {
+        TestWriter writer = new TestWriter(server.channel);
+        writer.send(Wire.open(run, writerId));
+        writer.opened();
+        return writer;
+    }
+
+    /** Sends; if the stream has ended meanwhile, the next reading says why. */
+    void send(IngestRequest request) throws InterruptedException {
+        try {
+            call.write(request);
+        } catch (StatusException e) {
+            failure = e;
+        }
+    }
+
+    void send(Open.Builder open) throws InterruptedException {
+        send(Wire.message(open));
+    }
+
+    void send(SampleBatch.Builder batch) throws InterruptedException {
+        send(Wire.message(batch));
+    }
+
+    void halfClose() {
+        call.halfClose();
+    }
+
+    void cancel() {
+        call.cancel("the test gives up", null);
+    }
+
+    Opened opened() throws Exception {
+        IngestResponse response = read();
+        assertThat(response).isNotNull();
+        assertThat(response.hasOpened()).isTrue();
+        return response.getOpened();
+    }
+
+    /** Reads acks until batch {@code batchSeq} is durable and returns all of them as one. */
+    Ack ackOf(long batchSeq) throws Exception {
+        Ack.Builder all = Ack.newBuilder();
+        while (all.getDurableBatchSeq() < batchSeq) {
+            IngestResponse response = read();
+            assertThat(response).describedAs("ack of batch %d", batchSeq).isNotNull();
+            Ack ack = response.getAck();
+            assertThat(ack.getDurableBatchSeq()).isGreaterThanOrEqualTo(all.getDurableBatchSeq());
+            all.setDurableBatchSeq(ack.getDurableBatchSeq())
+                    .setRevision(ack.getRevision())
+                    .setDuplicateCount(all.getDuplicateCount() + ack.getDuplicateCount())
+                    .addAllRejectedSamples(ack.getRejectedSamplesList());
+        }
+        return all.build();
+    }
+
+    /** Reads what is left, expects the stream to end well, and returns the last durable batch that was acked meanwhile. */
+    long endsWell() throws Exception {
+        long durable = 0;
+        for (IngestResponse response = read(); response != null; response = read()) {
+            durable = response.getAck().getDurableBatchSeq();
+        }
+        return durable;
+    }
+
+    /** Reads until the stream ends with an error, which it returns. */
+    StatusException fails() throws Exception {
+        try {
+            while (read() != null) {}
+        } catch (StatusException e) {
+            return e;
+        }
+        throw new AssertionError("the stream ended well", failure);
+    }
+
+    /** Returns the next response, null at the end. */
+    @Nullable
+    IngestResponse read() throws Exception {
+        return call.read(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    }
+}
