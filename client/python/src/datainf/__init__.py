@@ -1,7 +1,57 @@
-"""Client of the DataInf sidecar."""
+"""Client of the DataInf sidecar: streams per-sample LoRA gradients, asks for influence scores.
+
+Scores have the sign of the paper (arXiv 2310.00902): negative = helpful, positive = harmful.
+dattri, LogIX, kronfluence and captum use the opposite sign.
+"""
 
 from importlib.metadata import version
 
+from datainf._client import Client
+from datainf._errors import (
+    AlreadyExistsError,
+    DataInfError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    FieldViolation,
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceExhaustedError,
+    UnavailableError,
+    WriterFullError,
+)
+from datainf._options import ClientOptions, WriterOptions
+from datainf._result import QueryResult, QuerySummary, Snapshot
+from datainf._run import Block, BlockStatistics, Run, RunStatistics
+from datainf._sender import Progress
+from datainf._stats import RejectedSample, WriterStats
+from datainf._writer import Writer
+
 __version__ = version("datainf-client")
 
-__all__ = ["__version__"]
+__all__ = [
+    "AlreadyExistsError",
+    "Block",
+    "BlockStatistics",
+    "Client",
+    "ClientOptions",
+    "DataInfError",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "FieldViolation",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "Progress",
+    "QueryResult",
+    "QuerySummary",
+    "RejectedSample",
+    "ResourceExhaustedError",
+    "Run",
+    "RunStatistics",
+    "Snapshot",
+    "UnavailableError",
+    "Writer",
+    "WriterFullError",
+    "WriterOptions",
+    "WriterStats",
+    "__version__",
+]

@@ -1,8 +1,241 @@
-"""The command `datainf`. Placeholder: prints the version."""
+"""The command `datainf`: push and query exchange files, show statistics."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
 
 import datainf
+from datainf._encoding import Dtype
+from datainf._exchange import ExchangeFile, ExchangeFileError, joined
+from datainf._query import METHOD_NAMES, RANKING_NAMES, Method, Ranking
+
+_ADD_BYTES = 8 << 20
+
+_OK = 0
+_FAILED = 1
+_SOME_REJECTED = 3  # 2 is argparse's, for wrong usage
 
 
-def main() -> None:
-    """Runs the command."""
-    print(f"datainf {datainf.__version__}")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: What follows the name of the command; None: those of this process.
+
+    Returns:
+        The exit status: 0, 1 after an error, 2 for wrong usage, 3 if a push had samples rejected.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        with datainf.Client(options.target) as client:
+            status: int = options.command(client, options)
+            return status
+    except (datainf.DataInfError, ExchangeFileError, OSError) as error:
+        print(f"datainf {options.name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"datainf {options.name}: interrupted", file=sys.stderr)
+    return _FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="datainf",
+        description="Client of the DataInf sidecar. Negative score = helpful, positive = harmful.",
+    )
+    parser.add_argument("--version", action="version", version=f"datainf {datainf.__version__}")
+    commands = parser.add_subparsers(dest="name", required=True)
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--run", required=True, help="the run's id")
+    common.add_argument(
+        "--target",
+        default="127.0.0.1:50051",
+        help="host:port or unix:/path/of/socket (default: %(default)s)",
+    )
+
+    push = commands.add_parser(
+        "push",
+        parents=[common],
+        help="stream the train gradients of a file",
+        description="Streams train.<b> of an exchange file into a run, made if it does not exist."
+        " May be repeated: samples that the run holds are counted as duplicates.",
+    )
+    push.add_argument("file", metavar="FILE.npz")
+    push.add_argument("--dtype", choices=["f32", "bf16"], help="stored dtype of a new run")
+    push.add_argument("--damping-scale", type=float, help="damping scale of a new run (0.1)")
+    push.add_argument("--checkpoint", help="checkpoint at which the gradients were taken")
+    push.add_argument("--limit", type=_positive, metavar="N", help="push the first N rows only")
+    push.set_defaults(command=_push)
+
+    query = commands.add_parser(
+        "query",
+        parents=[common],
+        help="ask for the influence on the validation points of a file",
+        description="Asks for the influence of all samples of a run on each row of val.<b>.",
+    )
+    query.add_argument("file", metavar="FILE.npz")
+    query.add_argument("--method", choices=METHOD_NAMES, default="datainf", help="(%(default)s)")
+    result = query.add_mutually_exclusive_group(required=True)
+    result.add_argument(
+        "--out",
+        metavar="OUT.npz",
+        help="write scores [m, n], sample_ids [n], lambda [L] and block_names",
+    )
+    result.add_argument("--top", type=_positive, metavar="K", help="print the first K by rank")
+    query.add_argument(
+        "--ranking", choices=RANKING_NAMES, default="most_harmful", help="with --top (%(default)s)"
+    )
+    query.set_defaults(command=_query)
+
+    stats = commands.add_parser("stats", parents=[common], help="show statistics of each block")
+    stats.add_argument("--json", action="store_true", help="print one JSON object")
+    stats.set_defaults(command=_stats)
+    return parser
+
+
+def _push(client: datainf.Client, options: argparse.Namespace) -> int:
+    with ExchangeFile(options.file) as file:
+        blocks = file.gradients("train")
+        sample_ids = file.sample_ids(len(blocks[0]))
+        run = _run_for(client, options, file.blocks)
+    row_count = min(options.limit or len(sample_ids), len(sample_ids))
+    rows_at_once = max(_ADD_BYTES // (4 * run.dimension), 1)
+    started = time.perf_counter()
+    with run.writer() as writer:
+        for part, rows in joined(blocks, row_count, rows_at_once):
+            writer.add(sample_ids[part], rows)
+        revision = writer.flush()
+    seconds = time.perf_counter() - started
+    stats = writer.stats()
+    stored = stats.acked_samples - stats.duplicate_samples - stats.rejected_samples
+    print(
+        f"{stats.acked_samples} samples ({stats.added_bytes / 1e6:.1f} MB) in {seconds:.2f} s:"
+        f" {stored} stored, {stats.duplicate_samples} duplicate, {stats.rejected_samples} rejected;"
+        f" run {run.run_id} is at revision {revision}"
+    )
+    for sample in writer.rejected:
+        print(
+            f"datainf push: sample {sample.sample_id} rejected ({sample.reason}) in block"
+            f" {sample.block_name!r}: {sample.detail}",
+            file=sys.stderr,
+        )
+    return _SOME_REJECTED if stats.rejected_samples else _OK
+
+
+def _run_for(
+    client: datainf.Client, options: argparse.Namespace, blocks: Sequence[datainf.Block]
+) -> datainf.Run:
+    """Returns the run to push to; makes it, or has the server compare it with what is asked for."""
+    dtype, scale, checkpoint, labels = "f32", 0.1, "", {}
+    try:
+        run = client.run(options.run)
+        dtype, scale = run.stored_dtype, run.damping_scale
+        checkpoint, labels = run.checkpoint, run.labels
+    except datainf.NotFoundError:
+        pass
+    return client.create_run(
+        options.run,
+        blocks,
+        stored_dtype=cast(Dtype, dtype if options.dtype is None else options.dtype),
+        damping_scale=scale if options.damping_scale is None else options.damping_scale,
+        checkpoint=checkpoint if options.checkpoint is None else options.checkpoint,
+        labels=labels,
+    )
+
+
+def _query(client: datainf.Client, options: argparse.Namespace) -> int:
+    with ExchangeFile(options.file) as file:
+        blocks = file.gradients("val")
+        run = client.run(options.run)
+        _require_same_blocks(options.file, file.blocks, run)
+    _, gradients = next(joined(blocks, len(blocks[0]), len(blocks[0])))
+    result = run.query(
+        gradients,
+        method=cast(Method, options.method),
+        top_k=options.top,
+        ranking=cast(Ranking, options.ranking),
+    )
+    if options.top is not None:
+        _print_top(run, result, options.ranking)
+        return _OK
+    arrays: dict[str, Any] = {
+        "scores": result.scores,
+        "sample_ids": result.ids[0],
+        "lambda": result.snapshot.damping,
+        "block_names": np.array([block.name for block in run.blocks]),
+    }
+    with open(options.out, "wb") as out:  # savez would add .npz to a bare name
+        np.savez(out, **arrays)
+    snapshot = result.snapshot
+    print(
+        f"{len(result.scores)} by {snapshot.sample_count} scores ({snapshot.method}) of run"
+        f" {run.run_id} at revision {snapshot.revision} written to {options.out}"
+    )
+    return _OK
+
+
+def _require_same_blocks(path: str, blocks: Sequence[datainf.Block], run: datainf.Run) -> None:
+    if len(blocks) != len(run.blocks):
+        raise ExchangeFileError(
+            f"{path} has {len(blocks)} blocks, but run {run.run_id} has {len(run.blocks)}"
+        )
+    for index, (ours, theirs) in enumerate(zip(blocks, run.blocks, strict=True)):
+        if ours != theirs:
+            raise ExchangeFileError(
+                f"{path}: block {index} is {ours}, but that of run {run.run_id} is {theirs}"
+            )
+
+
+def _print_top(run: datainf.Run, result: datainf.QueryResult, ranking: str) -> None:
+    snapshot = result.snapshot
+    print(
+        f"run {run.run_id}, n = {snapshot.sample_count}, revision {snapshot.revision},"
+        f" {snapshot.method}, {ranking.replace('_', ' ')} first"
+        " (negative = helpful, positive = harmful)"
+    )
+    if snapshot.skipped_blocks:
+        print(f"skipped, all gradients zero: {', '.join(snapshot.skipped_blocks)}")
+    print(f"{'validation':>10} {'rank':>6} {'sample_id':>20} {'score':>15}")
+    for point, (ids, scores) in enumerate(zip(result.ids, result.scores, strict=True)):
+        for rank, (sample_id, score) in enumerate(zip(ids, scores, strict=True), start=1):
+            print(f"{point:>10} {rank:>6} {sample_id:>20} {score:>15.6e}")
+
+
+def _stats(client: datainf.Client, options: argparse.Namespace) -> int:
+    run = client.run(options.run)
+    statistics = run.statistics()
+    if options.json:
+        print(json.dumps({"run_id": run.run_id, **dataclasses.asdict(statistics)}, indent=2))
+        return _OK
+    print(
+        f"run {run.run_id}: n = {statistics.sample_count}, revision {statistics.revision},"
+        f" D = {run.dimension}, stored as {run.stored_dtype}, damping scale {run.damping_scale}"
+    )
+    width = max(len(block.name) for block in statistics.blocks)
+    print(
+        f"{'block':<{width}} {'d':>9} {'lambda':>12} {'q min':>12} {'q median':>12} {'q max':>12}"
+        f" {'zero':>8}"
+    )
+    for block in statistics.blocks:
+        print(
+            f"{block.name:<{width}} {block.dimension:>9} {block.damping:>12.5e}"
+            f" {block.squared_norm_min:>12.5e} {block.squared_norm_median:>12.5e}"
+            f" {block.squared_norm_max:>12.5e} {block.zero_gradient_count:>8}"
+            f"{'  skipped' if block.skipped else ''}"
+        )
+    return _OK
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value

@@ -1,0 +1,110 @@
+"""The channel to the server and the calls on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from datainf._errors import from_rpc_error
+from datainf._options import ClientOptions
+from datainf._proto.v1 import (
+    capabilities_service_pb2,
+    capabilities_service_pb2_grpc,
+    influence_service_pb2_grpc,
+    ingest_service_pb2,
+    run_service_pb2_grpc,
+)
+
+_INGEST_METHOD = "/datainf.v1.IngestService/Ingest"
+
+_CHANNEL_OPTIONS = [
+    # Answers are cut by the server; a layout of 65,536 long names is larger than gRPC's default of
+    # 4 MiB.
+    ("grpc.max_receive_message_length", -1),
+    # gRPC's own wait between connection attempts grows to 120 s, during which calls fail although
+    # the server is back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Finds connections that died silently. Servers may take more frequent pings for an attack.
+    ("grpc.keepalive_time_ms", 300_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+
+
+class Connection:
+    """Channel and stubs of one client. Opens no socket before the first call. Thread-safe."""
+
+    def __init__(self, target: str, options: ClientOptions) -> None:
+        if options.credentials is None:
+            self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(
+                target, options.credentials, options=_CHANNEL_OPTIONS
+            )
+        self.target = target
+        self.options = options
+        self.runs: Any = run_service_pb2_grpc.RunServiceStub(self._channel)
+        self.influence: Any = influence_service_pb2_grpc.InfluenceServiceStub(self._channel)
+        self._capability_stub: Any = capabilities_service_pb2_grpc.CapabilitiesServiceStub(
+            self._channel
+        )
+        # Requests are serialized already: see _frames.
+        self._ingest: Any = self._channel.stream_stream(
+            _INGEST_METHOD,
+            request_serializer=None,
+            response_deserializer=ingest_service_pb2.IngestResponse.FromString,
+        )
+        self._capabilities: capabilities_service_pb2.GetCapabilitiesResponse | None = None
+        self._process_id = os.getpid()
+        self._closed = False
+
+    def call(self, method: Callable[..., Any], request: Any, timeout_seconds: float) -> Any:
+        """Makes a unary call.
+
+        Raises:
+            DataInfError: It failed.
+        """
+        self.require_usable()
+        try:
+            return method(request, timeout=timeout_seconds, metadata=self.options.metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+
+    def stream(self, method: Callable[..., Any], request: Any, timeout_seconds: float) -> Any:
+        """Starts a call whose answer is a stream; `request` may be an iterator of messages."""
+        self.require_usable()
+        return method(request, timeout=timeout_seconds, metadata=self.options.metadata)
+
+    def ingest(self, messages: Iterator[bytes]) -> Any:
+        """Starts a stream of a writer. No deadline: it lasts as long as the training."""
+        return self._ingest(messages, metadata=self.options.metadata)
+
+    def capabilities(self) -> capabilities_service_pb2.GetCapabilitiesResponse:
+        """Returns the server's limits, asked for once."""
+        if self._capabilities is None:
+            self._capabilities = self.call(
+                self._capability_stub.GetCapabilities,
+                capabilities_service_pb2.GetCapabilitiesRequest(),
+                self.options.timeout_seconds,
+            )
+        return self._capabilities
+
+    def require_usable(self) -> None:
+        """Raises RuntimeError if the client is closed or was carried through a fork."""
+        if os.getpid() != self._process_id:
+            raise RuntimeError(
+                f"the client was made in process {self._process_id} and cannot be used in"
+                f" process {os.getpid()}: make a new one after the fork"
+            )
+        if self._closed:
+            raise RuntimeError("the client is closed")
+
+    def close(self) -> None:
+        """Closes the channel; calls that run are cancelled. A fork's child leaves it alone."""
+        if os.getpid() == self._process_id and not self._closed:
+            self._closed = True
+            self._channel.close()

@@ -1,0 +1,102 @@
+"""Messages of the Ingest stream, built by hand around the gradients.
+
+A protobuf object would copy the gradients two times more than needed. So the small fields are
+serialized by protobuf, and the gradients, last on the wire as the protocol recommends, are joined
+to them in one copy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from datainf._proto.v1 import ingest_service_pb2
+
+# Tags of length-delimited fields: number << 3 | 2.
+_BATCH_TAG = bytes([ingest_service_pb2.IngestRequest.BATCH_FIELD_NUMBER << 3 | 2])
+_GRADIENTS_TAG = bytes([ingest_service_pb2.SampleBatch.GRADIENTS_FIELD_NUMBER << 3 | 2])
+
+# Most bytes of a message besides gradients: per sample an id and a step (a varint of up to 10
+# bytes), and per message two tags and lengths, two lengths of packed fields, batch_seq, crc32c and
+# element_offset.
+_SAMPLE_OVERHEAD_BYTES = 8 + 10
+_MESSAGE_OVERHEAD_BYTES = 64
+
+
+@dataclasses.dataclass(slots=True)
+class Rows:
+    """Samples on their way into a message.
+
+    Attributes:
+        sample_ids: Ids, [k].
+        steps: Steps, [k], or empty.
+        gradients: Rows as they go on the wire, [k, D], C-contiguous.
+    """
+
+    sample_ids: list[int]
+    steps: list[int]
+    gradients: npt.NDArray[Any]
+
+
+def batch_message(
+    batch_seq: int,
+    sample_ids: Sequence[int],
+    steps: Sequence[int],
+    gradients: Sequence[npt.NDArray[Any]],
+    element_offset: int = 0,
+) -> bytes:
+    """Returns a serialized IngestRequest with one SampleBatch.
+
+    Args:
+        batch_seq: Number of the batch.
+        sample_ids: Ids, [k].
+        steps: Steps, [k], or empty.
+        gradients: Arrays whose bytes, one after the other, are the field `gradients`. C-contiguous.
+        element_offset: Position of the first element in its sample.
+    """
+    pieces = [array.reshape(-1).view(np.uint8) for array in gradients]
+    crc32c = 0
+    for piece in pieces:
+        crc32c = google_crc32c.extend(crc32c, piece)
+    fields = ingest_service_pb2.SampleBatch(
+        batch_seq=batch_seq,
+        sample_ids=sample_ids,
+        steps=steps,
+        crc32c=crc32c,
+        element_offset=element_offset,
+    ).SerializeToString()
+    gradient_bytes = sum(piece.nbytes for piece in pieces)
+    head = fields + _GRADIENTS_TAG + _varint(gradient_bytes)
+    parts: list[bytes | memoryview] = [_BATCH_TAG, _varint(len(head) + gradient_bytes), head]
+    parts.extend(piece.data for piece in pieces)
+    return b"".join(parts)
+
+
+def rows_per_message(row_bytes: int, message_bytes: int) -> int:
+    """Returns how many whole samples fit into a message; 0 if not even one does."""
+    return (message_bytes - _MESSAGE_OVERHEAD_BYTES) // (row_bytes + _SAMPLE_OVERHEAD_BYTES)
+
+
+def fragment_messages(batch_seq: int, sample: Rows, message_bytes: int) -> Iterator[bytes]:
+    """Yields the fragments of one sample that is larger than a message."""
+    elements = sample.gradients.reshape(-1)
+    room = message_bytes - _MESSAGE_OVERHEAD_BYTES - _SAMPLE_OVERHEAD_BYTES
+    length = max(room // elements.itemsize, 1)
+    for offset in range(0, elements.size, length):
+        piece = elements[offset : offset + length]
+        yield batch_message(batch_seq, sample.sample_ids, sample.steps, [piece], offset)
+
+
+def _varint(value: int) -> bytes:
+    """Returns `value` >= 0 as a base 128 varint."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

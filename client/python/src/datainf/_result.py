@@ -1,0 +1,130 @@
+"""The answer to a query."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The fixed set of samples that an answer was computed from, and how.
+
+    Attributes:
+        sample_count: Samples, n.
+        revision: Revision of the run.
+        damping: lambda_l of each block in layout order, float64, shape [L]; 0 for a skipped block.
+        skipped_blocks: Names of the blocks whose gradients are all zero so far: they contribute 0
+            to all scores.
+        method: The method used, as in `Run.query`.
+        stored_dtype: Encoding of the stored samples: `"f32"` or `"bf16"`.
+        engine: What computed, e.g. `"vector"`.
+    """
+
+    sample_count: int
+    revision: int
+    damping: npt.NDArray[np.float64]
+    skipped_blocks: tuple[str, ...]
+    method: str
+    stored_dtype: str
+    engine: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class QuerySummary:
+    """What an answer cost, and how far to trust it.
+
+    Attributes:
+        queue_seconds: From the arrival of the whole request to the start of the computation.
+        compute_seconds: In the computation.
+        respond_seconds: From its end to the last message.
+        relative_error_bound: Bound on the rounding error of any score, relative to the greatest
+            absolute score of its validation point; None if the method has none.
+        recomputed_in_double: Single precision was not accurate enough, so double was used.
+    """
+
+    queue_seconds: float
+    compute_seconds: float
+    respond_seconds: float
+    relative_error_bound: float | None
+    recomputed_in_double: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class QueryResult:
+    """Influence of training samples on the loss of validation points.
+
+    Sign, the paper's (DataInf, arXiv 2310.00902): a **negative** score marks a **helpful** sample,
+    a **positive** one a **harmful** sample. dattri, LogIX, kronfluence and captum use the opposite
+    sign.
+
+    The shape is always [m, k], for one validation point too: row j belongs to validation point j (m
+    = 1 with `aggregation="mean"`), and `scores[j, c]` is the score of the sample `ids[j, c]`.
+    Columns: with `top_k` the first k by rank, in each row others; with `ids=` those asked for, in
+    that order; otherwise all n samples in the order in which they were stored. Without `top_k` the
+    rows of `ids` are equal and share memory.
+
+    Attributes:
+        ids: Sample ids, uint64, shape [m, k], read-only.
+        scores: Scores, float64, shape [m, k].
+        block_scores: Each block's term of the score, float64, shape [L, m, k]; None unless asked
+            for.
+        snapshot: What the answer was computed from.
+        summary: What it cost.
+
+    Example:
+        >>> result = run.query(np.ones(run.dimension, np.float32), top_k=1)
+        >>> result.ids.shape, result.scores.shape
+        ((1, 1), (1, 1))
+    """
+
+    ids: npt.NDArray[np.uint64]
+    scores: npt.NDArray[np.float64]
+    block_scores: npt.NDArray[np.float64] | None
+    snapshot: Snapshot
+    summary: QuerySummary
+
+    def numpy(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+        """Returns `(ids, scores)`, both of shape [m, k]: uint64 and float64, without a copy.
+
+        Example:
+            >>> ids, scores = run.query(np.ones(run.dimension, np.float32)).numpy()
+            >>> ids.dtype, scores.dtype
+            (dtype('uint64'), dtype('float64'))
+        """
+        return self.ids, self.scores
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Returns a data frame with one line per score: [m * k] lines, those of one point together.
+
+        Its columns are `validation_index` (int64, from 0), `sample_id` (uint64) and `score`
+        (float64; negative = helpful).
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> result = run.query(np.ones(run.dimension, np.float32), top_k=1)
+            >>> list(result.to_pandas().columns)
+            ['validation_index', 'sample_id', 'score']
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415  # optional
+        except ImportError as error:
+            raise ImportError(
+                "to_pandas needs pandas: pip install 'datainf-client[pandas]'"
+            ) from error
+        points, count = self.scores.shape
+        return pd.DataFrame(
+            {
+                "validation_index": np.repeat(np.arange(points), count),
+                "sample_id": self.ids.reshape(-1),
+                "score": self.scores.reshape(-1),
+            }
+        )
