@@ -108,18 +108,18 @@ def sample_id_array(name: str, sample_ids: npt.ArrayLike) -> npt.NDArray[np.uint
         TypeError: They are no integers.
         ValueError: There are none, one is out of range, or one occurs twice.
     """
-    array = np.atleast_1d(np.asarray(sample_ids))
-    if array.dtype.kind == "O":  # Python integers of both signs, or beyond 64 bits
-        wrong = [i for i in array.flat if not isinstance(i, int) or not 0 <= i < 2**64]
-        if wrong:
-            raise ValueError(f"{name} holds {wrong[0]!r}, expected integers from 0 to 2^64 - 1")
-        array = array.astype(np.uint64)
+    # numpy would make floats of Python integers on both sides of 2^63.
+    kind = None if hasattr(sample_ids, "dtype") else np.object_
+    array = np.atleast_1d(np.asarray(sample_ids, kind))
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}, expected [k] with k >= 1")
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iuO":
         raise TypeError(f"{name} has dtype {array.dtype}, expected integers from 0 to 2^64 - 1")
-    if array.dtype.kind == "i" and array.min() < 0:
-        raise ValueError(f"{name} holds {array.min()}, expected integers from 0 to 2^64 - 1")
+    for value in array.tolist():
+        if not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} holds {value!r}, expected integers from 0 to 2^64 - 1")
+        if not 0 <= value < 2**64:
+            raise ValueError(f"{name} holds {value}, expected integers from 0 to 2^64 - 1")
     ids = array.astype(np.uint64)
     unique, counts = np.unique(ids, return_counts=True)
     if unique.size != ids.size:

@@ -131,12 +131,14 @@ class ExchangeFile:
                 f"has dtype {names.dtype} and shape {names.shape}, expected strings of shape [L]",
             )
         shapes = self._read("block_shapes")
-        if shapes.dtype.kind not in "iu" or shapes.shape != (len(names), 2) or shapes.min() < 1:
+        if shapes.dtype.kind not in "iu" or shapes.shape != (len(names), 2):
             raise self._error(
                 "block_shapes",
-                f"has dtype {shapes.dtype} and shape {shapes.shape}, expected integers >= 1 of"
+                f"has dtype {shapes.dtype} and shape {shapes.shape}, expected integers of"
                 f" shape [{len(names)}, 2]: rank and width of each of the {len(names)} block_names",
             )
+        if shapes.min() < 1:
+            raise self._error("block_shapes", f"holds {shapes.min()}, expected at least 1")
         return tuple(
             Block(name, rows, columns)
             for name, (rows, columns) in zip(names.tolist(), shapes.tolist(), strict=True)

@@ -1,0 +1,541 @@
+"""What a writer does when the other end misbehaves; what it does normally is in test_server.py."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from fake_server import DIMENSION, abort, ack, acking, opened, serving
+
+import datainf
+from datainf._errors import UnavailableError, error_of
+from datainf._proto.v1 import ingest_service_pb2
+from datainf._sender import Backoff
+
+QUICK = datainf.WriterOptions(retry_initial_seconds=0.01, retry_max_seconds=0.05)
+LONG_SECONDS = 30.0
+
+
+def rows(count: int, value: float = 1.0) -> Any:
+    return np.full((count, DIMENSION), value, np.float32)
+
+
+def test_samples_arrive_with_ids_steps_and_content() -> None:
+    received: list[Any] = []
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        def keep() -> Iterator[Any]:
+            for request in requests:
+                received.append(request.batch)
+                yield request
+
+        yield from acking(keep())
+
+    with serving(script) as (fake, run):
+        gradients = np.arange(8, dtype=np.float32).reshape(2, 4)
+        with run.writer(checkpoint="step-1", writer_id="w") as writer:
+            writer.add([5, 2**64 - 1], gradients, steps=[-1, 3])
+            gradients[:] = -1  # the writer has its own copy
+            assert writer.flush(LONG_SECONDS) == 2
+        opening = fake.opens[0]
+    assert (opening.run_id, opening.writer_id, opening.layout_hash) == ("r", "w", "hash")
+    assert opening.checkpoint == "step-1"
+    assert [list(b.sample_ids) for b in received] == [[5, 2**64 - 1]]
+    assert list(received[0].steps) == [-1, 3]
+    assert np.frombuffer(received[0].gradients, "<f4").tolist() == list(range(8))
+
+
+def test_no_add_no_connection() -> None:
+    with serving(lambda *_: iter(())) as (fake, run):
+        with run.writer() as writer:
+            assert writer.flush() == 0
+        assert fake.opens == []
+
+
+def test_large_adds_are_split_and_small_ones_joined() -> None:
+    counts: list[int] = []
+    sizes: list[int] = []
+    released = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened(message_bytes=1024)
+        for request in requests:
+            counts.append(len(request.batch.sample_ids))
+            sizes.append(request.ByteSize())
+            released.wait()
+            yield ack(request.batch.batch_seq)
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add(range(100), rows(100))
+        # While the first message is held up, these wait and join; the repeated id may not share a
+        # batch.
+        for sample_id in [100, 101, 102, 100]:
+            writer.add(sample_id, rows(1))
+        released.set()
+        writer.flush(LONG_SECONDS)
+    assert sum(counts) == 104
+    assert max(sizes) <= 1024
+    assert counts[-2:] == [3, 1] or counts[-3:] == [1, 2, 1]
+    assert len(counts) < 8
+
+
+def test_sample_larger_than_a_message_travels_in_fragments() -> None:
+    offsets: list[int] = []
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened(message_bytes=88)
+        for request in requests:
+            assert request.ByteSize() <= 88
+            offsets.append(request.batch.element_offset)
+            if len(offsets) % DIMENSION == 0:
+                yield ack(request.batch.batch_seq)
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add([1, 2], rows(2))
+        writer.flush(LONG_SECONDS)
+    assert offsets == [0, 1, 2, 3] * 2
+
+
+def test_unavailable_once_resumes_and_sends_only_what_is_not_durable() -> None:
+    sequences: list[list[int]] = [[], []]
+    arrived: queue.Queue[int] = queue.Queue()
+
+    def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        yield opened(2 if stream else 0)
+        for request in requests:
+            sequences[stream].append(request.batch.batch_seq)
+            arrived.put(request.batch.batch_seq)
+            if stream == 0 and request.batch.batch_seq == 3:
+                # Batch 1 acked, batch 2 durable without its ack, batch 3 lost.
+                abort(context, grpc.StatusCode.UNAVAILABLE, "stopping", 0.01)
+            if stream == 1 or request.batch.batch_seq == 1:
+                yield ack(request.batch.batch_seq, 10 * request.batch.batch_seq)
+
+    with serving(script) as (fake, run):
+        fake.revision = 25
+        with run.writer(options=QUICK) as writer:
+            for sample_id in range(3):
+                writer.add(sample_id, rows(1))
+                arrived.get(timeout=LONG_SECONDS)  # else they could share a batch
+            assert writer.flush(LONG_SECONDS) == 30
+        assert len({opening.writer_id for opening in fake.opens}) == 1
+    assert sequences == [[1, 2, 3], [3]]
+    stats = writer.stats()
+    assert (stats.reconnects, stats.recovered_batches, stats.acked_samples) == (1, 1, 3)
+
+
+def test_flush_after_a_lost_ack_returns_a_revision_that_includes_the_batch() -> None:
+    def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        yield opened(stream)
+        if stream == 0:
+            next(requests)
+            abort(context, grpc.StatusCode.UNAVAILABLE, "died after making batch 1 durable")
+        yield from (ack(request.batch.batch_seq) for request in requests)
+
+    with serving(script) as (fake, run):
+        fake.revision = 77
+        with run.writer(options=QUICK) as writer:
+            writer.add(1, rows(1))
+            assert writer.flush(LONG_SECONDS) == 77
+
+
+def test_checksum_mismatch_is_sent_again() -> None:
+    def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        if stream == 0:
+            yield opened()
+            next(requests)
+            abort(context, grpc.StatusCode.DATA_LOSS, "crc32c does not match")
+        yield from acking(requests)
+
+    with serving(script) as (_, run), run.writer(options=QUICK) as writer:
+        writer.add(1, rows(1))
+        assert writer.flush(LONG_SECONDS) == 1
+        assert writer.stats().reconnects == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.ABORTED, datainf.DataInfError),
+        (grpc.StatusCode.INVALID_ARGUMENT, datainf.InvalidArgumentError),
+        (grpc.StatusCode.FAILED_PRECONDITION, datainf.FailedPreconditionError),
+        (grpc.StatusCode.NOT_FOUND, datainf.NotFoundError),
+        # Without RetryInfo: a message that is too large stays too large.
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, datainf.ResourceExhaustedError),
+    ],
+)
+def test_final_error_surfaces_everywhere_and_is_not_tried_again(
+    code: grpc.StatusCode, kind: type[datainf.DataInfError]
+) -> None:
+    def script(_: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        yield opened()
+        next(requests)
+        abort(context, code, "that will not do")
+
+    with serving(script) as (fake, run):
+        writer = run.writer(options=QUICK, writer_id="w")
+        writer.add([1, 2], rows(2))
+        for act in (writer.flush, lambda: writer.add(3, rows(1)), writer.close, writer.close):
+            with pytest.raises(kind, match="writer 'w' of run 'r' failed: that will not do"):
+                act()
+        assert len(fake.opens) == 1
+        assert writer.stats().buffered_samples == 2
+
+
+def test_error_at_open_surfaces_at_the_first_add() -> None:
+    def script(_: int, __: Iterator[Any], context: Any) -> Iterator[Any]:
+        abort(context, grpc.StatusCode.FAILED_PRECONDITION, "layout_hash is not the run's")
+        yield
+
+    with serving(script) as (_, run):
+        writer = run.writer()
+        with pytest.raises(datainf.FailedPreconditionError, match="layout_hash"):
+            writer.add(1, rows(1))
+
+
+def test_outage_longer_than_the_deadline_is_an_error() -> None:
+    def script(_: int, __: Iterator[Any], context: Any) -> Iterator[Any]:
+        abort(context, grpc.StatusCode.UNAVAILABLE, "down")
+        yield
+
+    options = datainf.WriterOptions(retry_initial_seconds=0.01, retry_deadline_seconds=0.1)
+    with serving(script) as (fake, run):
+        with (
+            pytest.raises(datainf.UnavailableError, match="down"),
+            run.writer(options=options) as w,
+        ):
+            w.add(1, rows(1))
+        assert len(fake.opens) > 1
+
+
+@contextlib.contextmanager
+def never_acking() -> Iterator[datainf.Run]:
+    ended = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for _request in requests:
+            pass
+        ended.wait()
+
+    with serving(script) as (_, run):
+        try:
+            yield run
+        finally:
+            ended.set()
+
+
+def full_writer(run: datainf.Run, **options: Any) -> datainf.Writer:
+    """Returns a writer whose buffer of 4 rows is full."""
+    writer = run.writer(
+        options=datainf.WriterOptions(
+            max_buffered_bytes=16 * DIMENSION, close_timeout_seconds=0.05, **options
+        )
+    )
+    writer.add(range(4), rows(4))
+    return writer
+
+
+def test_policy_block_waits_then_raises() -> None:
+    with never_acking() as run:
+        writer = full_writer(run, block_timeout_seconds=0.05)
+        with pytest.raises(datainf.WriterFullError, match="64 of 64 bytes") as failure:
+            writer.add([8, 9], rows(2))
+        assert failure.value.accepted_count == 0
+        with pytest.raises(datainf.DeadlineExceededError, match="4 samples"):
+            writer.close()
+
+
+def test_policy_block_goes_on_when_acks_make_room() -> None:
+    go = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for request in requests:
+            go.wait()
+            yield ack(request.batch.batch_seq)
+
+    with serving(script) as (_, run), full_writer(run) as writer:
+        adder = threading.Thread(target=writer.add, args=([8, 9], rows(2)))
+        adder.start()
+        assert writer.stats().added_samples == 4
+        go.set()
+        adder.join()
+        writer.flush(LONG_SECONDS)
+        assert writer.stats().acked_samples == 6
+
+
+def test_policy_drop_counts_whole_calls() -> None:
+    with never_acking() as run:
+        writer = full_writer(run, policy="drop")
+        writer.add([8, 9], rows(2))
+        writer.add([10], rows(1))
+        stats = writer.stats()
+        assert (stats.added_samples, stats.dropped_samples, stats.buffered_samples) == (4, 3, 4)
+        with pytest.raises(datainf.DeadlineExceededError):
+            writer.close()
+
+
+def test_policy_raise_takes_nothing_of_the_call() -> None:
+    with never_acking() as run:
+        writer = full_writer(run, policy="raise")
+        with pytest.raises(datainf.WriterFullError, match="no room for 2 samples"):
+            writer.add([8, 9], rows(2))
+        assert writer.stats().added_samples == 4
+        with pytest.raises(datainf.DeadlineExceededError):
+            writer.close()
+
+
+def test_flush_timeout_leaves_the_writer_working() -> None:
+    go = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for request in requests:
+            go.wait()
+            yield ack(request.batch.batch_seq, 5)
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add(1, rows(1))
+        with pytest.raises(datainf.DeadlineExceededError, match="1 samples were not acked"):
+            writer.flush(0.01)
+        go.set()
+        assert writer.flush(LONG_SECONDS) == 5
+
+
+def test_unacked_bytes_stay_within_the_servers_limit() -> None:
+    row_bytes = 4 * DIMENSION
+    unacked: list[int] = []
+    go = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened(message_bytes=1024, unacked=1024)
+        batches: list[Any] = []
+
+        def read() -> None:
+            for request in requests:
+                batches.append(request.batch)
+                go.set()
+            go.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        acked = 0
+        while reader.is_alive() or acked < len(batches):
+            go.wait(LONG_SECONDS)
+            go.clear()
+            unacked.append(sum(len(b.sample_ids) * row_bytes for b in batches[acked:]))
+            acked = len(batches)
+            if acked:
+                yield ack(batches[acked - 1].batch_seq)
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add(range(1000), rows(1000))
+        writer.flush(LONG_SECONDS)
+    assert max(unacked) <= 1024
+
+
+def test_rejected_and_duplicate_samples_are_reported() -> None:
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        next(requests)
+        rejected = ingest_service_pb2.RejectedSample(
+            sample_id=2**64 - 1,
+            block_name="b",
+            reason=ingest_service_pb2.REJECTION_REASON_NAN,
+            detail="element 3 is NaN",
+        )
+        yield ack(1, 1, duplicate_count=1, rejected_samples=[rejected])
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add([1, 2, 3], rows(3))
+        writer.flush(LONG_SECONDS)
+        assert writer.duplicates == 1
+        assert writer.rejected == [
+            datainf.RejectedSample(
+                sample_id=2**64 - 1, block_name="b", reason="nan", detail="element 3 is NaN"
+            )
+        ]
+        assert writer.stats().rejected_samples == 1
+
+
+def test_resumed_writer_counts_on_from_the_server() -> None:
+    sequences: list[int] = []
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened(41)
+        for request in requests:
+            sequences.append(request.batch.batch_seq)
+            yield ack(request.batch.batch_seq)
+
+    with serving(script) as (_, run), run.writer(writer_id="rank-0") as writer:
+        writer.add(1, rows(1))
+        writer.flush(LONG_SECONDS)
+        assert writer.durable_batch_seq == 42
+    assert sequences == [42]
+
+
+def test_server_that_lost_acked_batches_is_an_error() -> None:
+    def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        yield opened()
+        if stream == 0:
+            next(requests)
+            yield ack(1)
+            next(requests)
+            abort(context, grpc.StatusCode.UNAVAILABLE, "replaced by an empty one")
+
+    with serving(script) as (_, run):
+        writer = run.writer(options=QUICK)
+        writer.add(1, rows(1))
+        writer.flush(LONG_SECONDS)
+        writer.add(2, rows(1))
+        with pytest.raises(
+            datainf.FailedPreconditionError, match=r"goes on after batch 0, .* up to 1"
+        ):
+            writer.flush(LONG_SECONDS)
+
+
+def test_exception_in_the_block_is_not_hidden_and_samples_are_sent() -> None:
+    with serving(lambda _, requests, __: acking(requests)) as (_, run):
+        writer = run.writer()
+        with pytest.raises(ZeroDivisionError):
+            _add_and_raise(writer)
+        assert writer.stats().acked_samples == 1
+
+    def failing(_: int, __: Iterator[Any], context: Any) -> Iterator[Any]:
+        abort(context, grpc.StatusCode.INVALID_ARGUMENT, "no")
+        yield
+
+    with serving(failing) as (_, run), pytest.raises(ZeroDivisionError):
+        _add_and_raise(run.writer())
+
+
+def _add_and_raise(writer: datainf.Writer) -> None:
+    with writer:
+        with contextlib.suppress(datainf.DataInfError):
+            writer.add(1, rows(1))
+        raise ZeroDivisionError
+
+
+def test_progress_is_told_and_may_fail() -> None:
+    told: list[datainf.WriterStats] = []
+
+    def on_progress(stats: datainf.WriterStats) -> None:
+        told.append(stats)
+        raise ZeroDivisionError
+
+    with serving(lambda _, requests, __: acking(requests)) as (_, run):
+        with run.writer(on_progress=on_progress) as writer:
+            for sample_id in range(3):
+                writer.add(sample_id, rows(1))
+                writer.flush(LONG_SECONDS)
+        assert writer.stats().acked_samples == 3
+    assert [stats.acked_samples for stats in told] == [1]
+
+
+def test_many_threads_may_add() -> None:
+    with serving(lambda _, requests, __: acking(requests)) as (_, run), run.writer() as writer:
+
+        def work(first: int) -> None:
+            for sample_id in range(first, first + 100):
+                writer.add(sample_id, rows(1))
+
+        threads = [threading.Thread(target=work, args=(1000 * i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert writer.flush(LONG_SECONDS) == 400
+
+
+def test_add_after_close_is_refused() -> None:
+    with serving(lambda _, requests, __: acking(requests)) as (_, run):
+        writer = run.writer()
+        writer.close()
+        with pytest.raises(RuntimeError, match="the writer is closed"):
+            writer.add(1, rows(1))
+
+
+def test_use_after_fork_is_refused() -> None:
+    with serving(lambda _, requests, __: acking(requests)) as (_, run):
+        writer = run.writer()
+        child = os.fork()
+        if child == 0:
+            codes = []
+            for act in (lambda: writer.add(1, rows(1)), writer.flush, writer.close):
+                try:
+                    act()
+                except RuntimeError as error:
+                    codes.append("after the fork" in str(error))
+            os._exit(0 if codes == [True] * 3 else 1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+
+
+def _forget_writer(run: datainf.Run) -> threading.Thread:
+    writer = run.writer(writer_id="forgotten")
+    writer.add(1, rows(1))
+    writer.flush(LONG_SECONDS)
+    return next(t for t in threading.enumerate() if t.name == "datainf-writer-forgotten")
+
+
+def test_forgotten_writer_warns_and_its_thread_ends() -> None:
+    with serving(lambda _, requests, __: acking(requests)) as (_, run):
+        with pytest.warns(ResourceWarning, match="forgotten was not closed"):
+            thread = _forget_writer(run)
+        thread.join(LONG_SECONDS)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("ids", "gradients", "steps", "message"),
+    [
+        ([1], rows(2), None, "1 sample_ids for 2 gradients"),
+        ([1, 1], rows(2), None, "holds 1 twice"),
+        ([1], np.zeros(3, np.float32), None, r"expected \[k, 4\] or \[4\]"),
+        ([1, 2], rows(2), [1], r"steps has dtype int64 and shape \(1,\)"),
+        ([1], rows(1), [1.5], "steps has dtype float64"),
+    ],
+)
+def test_wrong_arguments_are_named_before_anything_is_sent(
+    ids: Any, gradients: Any, steps: Any, message: str
+) -> None:
+    with serving(lambda *_: iter(())) as (fake, run):
+        writer = run.writer()
+        with pytest.raises(ValueError, match=message):
+            writer.add(ids, gradients, steps)
+        assert fake.opens == []
+
+
+def test_backoff_grows_with_jitter_up_to_the_deadline_and_progress_resets_it() -> None:
+    now = [0.0]
+    options = datainf.WriterOptions(
+        retry_initial_seconds=1, retry_max_seconds=4, retry_deadline_seconds=20
+    )
+    backoff = Backoff(options, clock=lambda: now[0])
+    down = error_of(grpc.StatusCode.UNAVAILABLE, "down")
+    for mean in (1, 2, 4, 4):
+        delay = backoff.delay_seconds(down)
+        assert delay is not None
+        assert 0.5 * mean <= delay <= 1.5 * mean
+    now[0] = 20.0
+    assert backoff.delay_seconds(down) is None
+    backoff.progress()
+    delay = backoff.delay_seconds(down)
+    assert delay is not None
+    assert delay <= 1.5
+
+
+def test_retry_info_wins_over_backoff() -> None:
+    asked = UnavailableError(
+        "down", code=grpc.StatusCode.UNAVAILABLE, retry_after=datetime.timedelta(seconds=7)
+    )
+    assert Backoff(datainf.WriterOptions()).delay_seconds(asked) == 7
