@@ -125,8 +125,8 @@ def test_files_of_other_kinds_are_named(tmp_path: Path) -> None:
 def test_damaged_array_is_named(tmp_path: Path) -> None:
     path = saved(tmp_path)
     content = bytearray(path.read_bytes())
-    at = content.index(arrays()["train.1"].tobytes())
-    content[at + 5] ^= 1
+    at = content.index(arrays()["train.0"].tobytes())
+    content[at + 25] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ExchangeFileError, match=r"train\.1 cannot be read: Bad CRC-32"):
+    with pytest.raises(ExchangeFileError, match=r"train\.0 cannot be read: Bad CRC-32"):
         read_all(path)

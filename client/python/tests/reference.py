@@ -1,0 +1,58 @@
+"""DataInf in plain numpy and double precision: what the server must agree with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def lambdas(train: Array, dimensions: list[int], scale: float = 0.1) -> Array:
+    """Returns lambda_l = scale / (n d_l) * sum_i |g_{i,l}|^2, [L].
+
+    Args:
+        train: Gradients, [n, D].
+        dimensions: d_l of each block.
+        scale: Damping scale.
+    """
+    blocks = _split(train, dimensions)
+    return np.array([scale * (block**2).sum() / block.size for block in blocks])
+
+
+def datainf_scores(train: Array, val: Array, dimensions: list[int], scale: float = 0.1) -> Array:
+    """Returns score[j, k] = - sum_l h_l(v_j) . g_{k,l}, [m, n]; blocks with lambda 0 add nothing.
+
+    Args:
+        train: Gradients, [n, D].
+        val: Validation gradients, [m, D].
+        dimensions: d_l of each block.
+        scale: Damping scale.
+    """
+    scores = np.zeros((len(val), len(train)))
+    parts = zip(
+        _split(train, dimensions),
+        _split(val, dimensions),
+        lambdas(train, dimensions, scale),
+        strict=True,
+    )
+    for g, v, damping in parts:
+        if damping > 0:
+            weights = (v @ g.T) / (damping + (g**2).sum(axis=1)) / len(g)
+            scores -= ((v - weights @ g) / damping) @ g.T
+    return scores
+
+
+def worst_relative_error(actual: Array, expected: Array) -> float:
+    """Returns the greatest difference relative to the greatest absolute value of its row."""
+    assert actual.shape == expected.shape
+    error = np.abs(actual - expected).max(axis=-1)
+    scale = np.abs(expected).max(axis=-1)
+    # A row of zeros has to be met exactly.
+    return float(np.where(scale > 0, error / np.where(scale > 0, scale, 1), error).max())
+
+
+def _split(rows: Array, dimensions: list[int]) -> list[Array]:
+    return np.split(rows.astype(np.float64), np.cumsum(dimensions)[:-1], axis=1)

@@ -1,0 +1,216 @@
+"""The command, against the real server: golden cases first."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from reference import worst_relative_error
+from server_process import ServerProcess
+
+from datainf._cli import main
+
+GOLDEN = Path(__file__).parents[3] / "server/engine/src/test/resources/golden"
+# Row-wise, relative to the row's greatest score. Plain float32 reaches 1e-6 on all three.
+TOLERANCES = {"tiny-handmade": 1e-6, "heavy-tailed": 1e-5, "lora-r4-minilm": 1e-5}
+# Sums of the same squares in double precision.
+LAMBDA_TOLERANCE = 1e-12
+
+
+def datainf(*arguments: str) -> str:
+    """Runs the installed command; returns what it printed."""
+    command = [str(Path(sys.executable).with_name("datainf")), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+@pytest.mark.parametrize("case", TOLERANCES)
+def test_golden_case_and_all_its_prefixes(server: ServerProcess, tmp_path: Path, case: str) -> None:
+    path = str(GOLDEN / f"{case}.npz")
+    common = ["--run", f"golden-{case}", "--target", server.target]
+    out = tmp_path / "out.npz"
+
+    def query(method: str) -> dict[str, Any]:
+        datainf("query", path, *common, "--method", method, "--out", str(out))
+        with np.load(out) as answer:
+            return dict(answer)
+
+    with np.load(path) as golden:
+        prefixes = sorted(
+            int(m[1]) for key in golden if (m := re.match(r"prefix(\d+)\.lambda", key))
+        )
+        assert prefixes[0] == 1
+        for count in prefixes:
+            datainf("push", path, *common, "--limit", str(count))
+            answer = query("datainf")
+            expected = golden[f"prefix{count}.score.datainf"]
+            assert worst_relative_error(answer["scores"], expected) <= TOLERANCES[case]
+            np.testing.assert_allclose(
+                answer["lambda"], golden[f"prefix{count}.lambda"], rtol=LAMBDA_TOLERANCE
+            )
+        datainf("push", path, *common)
+        answer = query("datainf")
+        assert set(answer) == {"scores", "sample_ids", "lambda", "block_names"}
+        assert answer["block_names"].tolist() == golden["block_names"].tolist()
+        assert answer["sample_ids"].shape == (len(golden["train.0"]),)
+        error = worst_relative_error(answer["scores"], golden["score.datainf"])
+        assert error <= TOLERANCES[case]
+        np.testing.assert_allclose(answer["lambda"], golden["lambda"], rtol=LAMBDA_TOLERANCE)
+        answer = query("hessian_free")
+        error = worst_relative_error(answer["scores"], golden["score.hessian_free"])
+        assert error <= TOLERANCES[case]
+        statistics = json.loads(datainf("stats", *common, "--json"))
+        assert statistics["sample_count"] == len(golden["train.0"])
+        np.testing.assert_allclose(
+            [block["squared_norm_sum"] for block in statistics["blocks"]],
+            golden["sqnorm"].sum(axis=0),
+            rtol=LAMBDA_TOLERANCE,
+        )
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """A file with n = 3 (ids 30, 10, 20), m = 1, one block of 2 elements."""
+    path = tmp_path / "example.npz"
+    np.savez(path, **example_arrays())
+    return path
+
+
+def example_arrays() -> dict[str, Any]:
+    return {
+        "block_names": np.array(["layer.lora_A"]),
+        "block_shapes": np.array([[1, 2]]),
+        "train.0": np.array([[1, 0], [-1, 0], [0, 1]], np.float32),
+        "val.0": np.array([[1, 0]], np.float32),
+        "ids": np.array([30, 10, 20]),
+    }
+
+
+def test_push_may_be_repeated(
+    server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["push", str(example), "--run", "repeated", "--target", server.target]
+    assert main(arguments) == 0
+    assert (
+        "3 stored, 0 duplicate, 0 rejected; run repeated is at revision 3"
+        in capsys.readouterr().out
+    )
+    assert main(arguments) == 0
+    assert "0 stored, 3 duplicate, 0 rejected" in capsys.readouterr().out
+
+
+def test_options_of_a_new_run_and_differences_to_an_existing_one(
+    server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--run", "options", "--target", server.target]
+    push = ["push", str(example), *common]
+    options = ["--dtype", "bf16", "--damping-scale", "0.5", "--checkpoint", "step-9"]
+    assert main([*push, *options]) == 0
+    capsys.readouterr()
+    assert main(["stats", *common]) == 0
+    assert "stored as bf16, damping scale 0.5" in capsys.readouterr().out
+    # What is not said is not compared.
+    assert main(push) == 0
+    capsys.readouterr()
+    assert main([*push, "--checkpoint", "step-10"]) == 1
+    error = capsys.readouterr().err
+    assert "checkpoint" in error
+    assert "ALREADY_EXISTS" in error
+
+
+def test_top_prints_ids_in_order_of_rank(
+    server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = [str(example), "--run", "table", "--target", server.target]
+    assert main(["push", *common]) == 0
+    capsys.readouterr()
+    assert main(["query", *common, "--top", "2"]) == 0
+    header, columns, *lines = capsys.readouterr().out.splitlines()
+    assert "negative = helpful, positive = harmful" in header
+    assert columns.split() == ["validation", "rank", "sample_id", "score"]
+    # Sample 10 opposes the validation point: the most harmful; sample 20 is orthogonal.
+    assert [line.split()[:3] for line in lines] == [["0", "1", "10"], ["0", "2", "20"]]
+    assert float(lines[0].split()[3]) > 0 == float(lines[1].split()[3])
+
+
+def test_rejected_samples_are_listed_and_change_the_exit_status(
+    server: ServerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = example_arrays()
+    arrays["train.0"][1, 1] = np.nan
+    path = tmp_path / "nan.npz"
+    np.savez(path, **arrays)
+    assert main(["push", str(path), "--run", "with-nan", "--target", server.target]) == 3
+    output = capsys.readouterr()
+    assert "2 stored, 0 duplicate, 1 rejected" in output.out
+    assert "sample 10 rejected (nan) in block 'layer.lora_A'" in output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stats", "--run", "nope"], "nope"),
+        (["query", "EXAMPLE", "--run", "nope", "--top", "1"], "nope"),
+        (["push", "missing.npz", "--run", "r"], "missing.npz"),
+        (["push", "EXAMPLE", "--run", "-wrong name"], "run_id"),
+        (["push", "EXAMPLE", "--run", "r", "--target", "unix:/nonexistent"], "/nonexistent"),
+    ],
+)
+def test_errors_are_one_message_without_traceback(
+    server: ServerProcess,
+    example: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    filled = [str(example) if argument == "EXAMPLE" else argument for argument in arguments]
+    if "--target" not in filled:
+        filled += ["--target", server.target]
+    filled = [
+        f"--run={filled.pop(i + 1)}" if a == "--run" else a
+        for i, a in enumerate(filled)
+        if i < len(filled)
+    ]
+    assert main(filled) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"datainf {arguments[0]}: ")
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_query_of_another_layout_names_the_difference(
+    server: ServerProcess, example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--run", "one-layout", "--target", server.target]
+    assert main(["push", str(example), *common]) == 0
+    other = tmp_path / "other.npz"
+    np.savez(other, **{**example_arrays(), "block_shapes": np.array([[2, 1]])})
+    assert main(["query", str(other), *common, "--top", "1"]) == 1
+    assert "block 0 is Block(name='layer.lora_A', rows=2, columns=1)" in capsys.readouterr().err
+    assert main(["push", str(other), *common]) == 1
+    assert "ALREADY_EXISTS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["push", "f.npz"],
+        ["push", "f.npz", "--run", "r", "--limit", "0"],
+        ["query", "f.npz", "--run", "r"],
+        ["query", "f.npz", "--run", "r", "--top", "1", "--out", "o.npz"],
+        ["query", "f.npz", "--run", "r", "--top", "1", "--method", "magic"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as failure:
+        main(arguments)
+    assert failure.value.code == 2

@@ -1,0 +1,73 @@
+"""What the documentation shows, executed against the real server."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from server_process import ServerProcess
+
+import datainf
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """Yields the public classes and their public functions."""
+    for name in datainf.__all__:
+        thing = getattr(datainf, name)
+        if inspect.isclass(thing):
+            yield name, thing
+            for attribute, member in vars(thing).items():
+                if inspect.isfunction(member) and not attribute.startswith("_"):
+                    yield f"{name}.{attribute}", member
+
+
+def with_examples() -> list[Any]:
+    finder = doctest.DocTestFinder(recurse=False)
+    return [
+        pytest.param(test, id=name)
+        for name, thing in documented()
+        for test in finder.find(thing, name, globs={})
+        if test.examples
+    ]
+
+
+@pytest.mark.parametrize("test", with_examples())
+def test_example_in_docstring_gives_what_it_shows(
+    test: doctest.DocTest,
+    server: ServerProcess,
+    client: datainf.Client,
+    new_run: Callable[..., datainf.Run],
+) -> None:
+    run = new_run(8, 6)
+    with run.writer() as writer:
+        writer.add([10, 11], np.ones((2, 14), np.float32))
+    test.globs = {
+        "datainf": datainf,
+        "np": np,
+        "target": server.target,
+        "client": client,
+        "run": run,
+    }
+    results = doctest.DocTestRunner().run(test, out=lambda text: print(text, end=""))
+    assert results.failed == 0
+
+
+def test_everything_public_is_documented() -> None:
+    for name, thing in documented():
+        assert inspect.getdoc(thing), name
+
+
+def test_readme_example_runs(server: ServerProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    code = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
+    assert code.count("\n") <= 12, "it says that it is short"
+    assert "127.0.0.1:50051" in code
+    exec(code.replace("127.0.0.1:50051", server.target), {})  # noqa: S102
+    assert capsys.readouterr().out
