@@ -160,7 +160,7 @@ def test_rejected_samples_are_listed_and_change_the_exit_status(
         (["stats", "--run", "nope"], "nope"),
         (["query", "EXAMPLE", "--run", "nope", "--top", "1"], "nope"),
         (["push", "missing.npz", "--run", "r"], "missing.npz"),
-        (["push", "EXAMPLE", "--run", "-wrong name"], "run_id"),
+        (["push", "EXAMPLE", "--run=-wrong name"], "run_id"),
         (["push", "EXAMPLE", "--run", "r", "--target", "unix:/nonexistent"], "/nonexistent"),
     ],
 )
@@ -174,11 +174,6 @@ def test_errors_are_one_message_without_traceback(
     filled = [str(example) if argument == "EXAMPLE" else argument for argument in arguments]
     if "--target" not in filled:
         filled += ["--target", server.target]
-    filled = [
-        f"--run={filled.pop(i + 1)}" if a == "--run" else a
-        for i, a in enumerate(filled)
-        if i < len(filled)
-    ]
     assert main(filled) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"datainf {arguments[0]}: ")

@@ -133,18 +133,20 @@ def ask(connection: Connection, query: Query, timeout_seconds: float) -> QueryRe
     limit = connection.capabilities().max_message_bytes
     # Room for tags and lengths around spec and gradients.
     size = query.spec.ByteSize() + query.gradients.nbytes + 64
+    if size <= limit:
+        request = influence_service_pb2.QueryRequest(
+            spec=query.spec, gradients=query.gradients.tobytes()
+        )
+        call = connection.stream(connection.influence.Query, request, timeout_seconds)
+    else:
+        requests = stream_requests(query, min(limit, _CHUNK_BYTES))
+        call = connection.stream(connection.influence.QueryStream, requests, timeout_seconds)
     try:
-        if size <= limit:
-            request = influence_service_pb2.QueryRequest(
-                spec=query.spec, gradients=query.gradients.tobytes()
-            )
-            call = connection.stream(connection.influence.Query, request, timeout_seconds)
-        else:
-            requests = stream_requests(query, min(limit, _CHUNK_BYTES))
-            call = connection.stream(connection.influence.QueryStream, requests, timeout_seconds)
         return _Answer(query).read(call)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from None
+    finally:
+        call.cancel()  # nothing, if it has ended; else the server need not go on
 
 
 def stream_requests(
