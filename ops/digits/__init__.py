@@ -1,0 +1,1 @@
+"""The quickstart's program: trains on handwritten digits, streams, asks, checks, reports."""
