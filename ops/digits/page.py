@@ -18,7 +18,7 @@ SHOWN = 10
 SHOWN_PER_POINT = 5
 
 # The drawing area of the curves within the picture, in its units.
-CHART_WIDTH, CHART_HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 400, 52, 12, 12, 44
+CHART_WIDTH, CHART_HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 400, 60, 12, 30, 54
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +90,18 @@ class _Gallery:
     def _figure(self, sample: RankedSample) -> str:
         effect = "harmful" if sample.score > 0 else "helpful"
         label = f"labelled {sample.label}"
-        really = f"really {sample.true_label}" if sample.flipped else "label is right"
+        really = f"really {sample.true_label}" if sample.flipped else "correct"
         title = f"sample {sample.sample_id}, {label}, {really}, score {sample.score:.6g}, {effect}"
         return (
             f'<figure class="{"flipped" if sample.flipped else ""}" title="{title}">'
             f"{_picture(self._pictures[sample.sample_id])}"
-            f"{label}<br>{really}<b class={effect}>{sample.score:+.3g}</b></figure>"
+            f'{label}<br>{really}<b class="{effect}">{_signed(sample.score)}</b></figure>'
         )
+
+
+def _signed(score: float) -> str:
+    """The score to about three digits."""
+    return f"{score:+,.0f}" if abs(score) >= 100 else f"{score:+.3g}"
 
 
 def _picture(pixels: Floats) -> str:
@@ -126,7 +131,7 @@ def _chart(curves: Mapping[str, Floats]) -> str:
         parts += [
             f'<path class="grid" d="M{x(0)} {y(share)}H{x(1)}M{x(share)} {y(0)}V{y(1)}"/>',
             f'<text x="{LEFT - 6}" y="{y(share) + 4}" text-anchor="end">{share:.0%}</text>',
-            f'<text x="{x(share)}" y="{y(0) + 18}" text-anchor="middle">{share:.0%}</text>',
+            f'<text x="{x(share)}" y="{y(0) + 20}" text-anchor="middle">{share:.0%}</text>',
         ]
     parts += [
         f'<text x="{x(0.5)}" y="{CHART_HEIGHT - 6}" text-anchor="middle">'
