@@ -1,0 +1,246 @@
+package io.datainf.client;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import com.google.protobuf.ByteString;
+import io.datainf.proto.v1.Ack;
+import io.datainf.proto.v1.IngestRequest;
+import io.datainf.proto.v1.IngestResponse;
+import io.datainf.proto.v1.IngestServiceGrpc.IngestServiceImplBase;
+import io.datainf.proto.v1.Open;
+import io.datainf.proto.v1.Opened;
+import io.datainf.proto.v1.RejectedSample;
+import io.datainf.proto.v1.SampleBatch;
+import io.grpc.stub.StreamObserver;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The ingest service as the protocol describes it, keeping batches in a list, with faults on request. It checks what a
+ * server would check and keeps the first violation, which {@link #requireNoViolation} reports.
+ */
+final class IngestPeer extends IngestServiceImplBase {
+
+    /** What happens to one batch, instead of storing and acking it. */
+    private record Fault(long sequence, boolean store, Throwable error) {}
+
+    private final int maxMessageBytes;
+    private final long maxUnackedBytes;
+
+    @GuardedBy("this")
+    private final List<Open> opens = new ArrayList<>();
+
+    @GuardedBy("this")
+    private final List<SampleBatch> messages = new ArrayList<>();
+
+    @GuardedBy("this")
+    private final Map<Long, ByteString> samples = new HashMap<>();
+
+    @GuardedBy("this")
+    private final List<Long> sequences = new ArrayList<>();
+
+    @GuardedBy("this")
+    private final ArrayDeque<Fault> faults = new ArrayDeque<>();
+
+    @GuardedBy("this")
+    private final ArrayDeque<Throwable> openFaults = new ArrayDeque<>();
+
+    @GuardedBy("this")
+    private long durable;
+
+    @GuardedBy("this")
+    private boolean holdingAcks;
+
+    @GuardedBy("this")
+    private @Nullable StreamObserver<IngestResponse> current;
+
+    @GuardedBy("this")
+    private @Nullable RejectedSample nextRejection;
+
+    @GuardedBy("this")
+    private int completedStreams;
+
+    @GuardedBy("this")
+    private String violation = "";
+
+    IngestPeer(int maxMessageBytes, long maxUnackedBytes) {
+        this.maxMessageBytes = maxMessageBytes;
+        this.maxUnackedBytes = maxUnackedBytes;
+    }
+
+    /** Ends the stream when a batch arrives whole, once; it is stored before if `store`. */
+    @CanIgnoreReturnValue
+    synchronized IngestPeer failBatch(long sequence, boolean store, Throwable error) {
+        faults.add(new Fault(sequence, store, error));
+        return this;
+    }
+
+    /** Ends the next stream that is opened. */
+    @CanIgnoreReturnValue
+    synchronized IngestPeer failOpen(Throwable error) {
+        openFaults.add(error);
+        return this;
+    }
+
+    /** Names a sample as rejected in the next ack. */
+    synchronized void rejectNext(RejectedSample rejection) {
+        nextRejection = rejection;
+    }
+
+    /** Makes batches durable without saying so, until {@link #releaseAcks}. */
+    synchronized void holdAcks() {
+        holdingAcks = true;
+    }
+
+    synchronized void releaseAcks() {
+        holdingAcks = false;
+        if (current != null) {
+            ack(current);
+        }
+    }
+
+    /** Pretends that the writer's batches up to this one are stored. */
+    synchronized void setDurable(long sequence) {
+        durable = sequence;
+    }
+
+    synchronized List<Open> opens() {
+        return List.copyOf(opens);
+    }
+
+    synchronized List<SampleBatch> messages() {
+        return List.copyOf(messages);
+    }
+
+    /** The numbers of stored batches in the order of storing. */
+    synchronized List<Long> sequences() {
+        return List.copyOf(sequences);
+    }
+
+    synchronized Map<Long, ByteString> samples() {
+        return Map.copyOf(samples);
+    }
+
+    synchronized int completedStreams() {
+        return completedStreams;
+    }
+
+    synchronized void requireNoViolation() {
+        if (!violation.isEmpty()) {
+            throw new AssertionError(violation);
+        }
+    }
+
+    @Override
+    public StreamObserver<IngestRequest> ingest(StreamObserver<IngestResponse> responses) {
+        return new StreamObserver<>() {
+            private ByteString fragments = ByteString.EMPTY;
+
+            @Override
+            public void onNext(IngestRequest request) {
+                synchronized (IngestPeer.this) {
+                    require(request.getSerializedSize() <= maxMessageBytes, "a message exceeds the limit");
+                    if (request.hasOpen()) {
+                        open(request.getOpen(), responses);
+                    } else {
+                        fragments = receive(request.getBatch(), fragments, responses);
+                    }
+                }
+            }
+
+            @Override
+            public void onError(Throwable cancelled) {}
+
+            @Override
+            public void onCompleted() {
+                synchronized (IngestPeer.this) {
+                    completedStreams++;
+                }
+                responses.onCompleted();
+            }
+        };
+    }
+
+    @GuardedBy("this")
+    private void open(Open open, StreamObserver<IngestResponse> responses) {
+        opens.add(open);
+        Throwable fault = openFaults.poll();
+        if (fault != null) {
+            responses.onError(fault);
+            return;
+        }
+        current = responses;
+        responses.onNext(IngestResponse.newBuilder()
+                .setOpened(Opened.newBuilder()
+                        .setResumeAfterBatchSeq(durable)
+                        .setMaxMessageBytes(maxMessageBytes)
+                        .setMaxUnackedBytes(maxUnackedBytes))
+                .build());
+    }
+
+    /** Takes one message; returns the bytes of the sample that is not whole yet. */
+    @GuardedBy("this")
+    private ByteString receive(SampleBatch batch, ByteString fragments, StreamObserver<IngestResponse> responses) {
+        messages.add(batch);
+        CRC32C checksum = new CRC32C();
+        checksum.update(batch.getGradients().asReadOnlyByteBuffer());
+        require(batch.getCrc32C() == (int) checksum.getValue(), "the checksum does not match");
+        require(batch.getElementOffset() * Float.BYTES == fragments.size(), "a fragment leaves a gap");
+        require(
+                batch.getSampleIdsList().stream().distinct().count() == batch.getSampleIdsCount(),
+                "an id occurs twice in one batch");
+        ByteString gradients = fragments.concat(batch.getGradients());
+        if (gradients.size() < batch.getSampleIdsCount() * DIMENSION * Float.BYTES) {
+            return gradients;
+        }
+        Fault fault = faults.peek();
+        boolean failing = fault != null && fault.sequence() == batch.getBatchSeq();
+        if (!failing || fault.store()) {
+            store(batch, gradients);
+        }
+        if (failing) {
+            faults.remove();
+            current = null;
+            responses.onError(fault.error());
+        } else if (!holdingAcks) {
+            ack(responses);
+        }
+        return ByteString.EMPTY;
+    }
+
+    @GuardedBy("this")
+    private void store(SampleBatch batch, ByteString gradients) {
+        require(batch.getBatchSeq() == durable + 1, "batch_seq is " + batch.getBatchSeq() + " after " + durable);
+        durable = batch.getBatchSeq();
+        sequences.add(durable);
+        int rowBytes = DIMENSION * Float.BYTES;
+        for (int row = 0; row < batch.getSampleIdsCount(); row++) {
+            samples.put(batch.getSampleIds(row), gradients.substring(row * rowBytes, (row + 1) * rowBytes));
+        }
+    }
+
+    @GuardedBy("this")
+    private void ack(StreamObserver<IngestResponse> responses) {
+        Ack.Builder ack = Ack.newBuilder().setDurableBatchSeq(durable).setRevision(samples.size());
+        if (nextRejection != null) {
+            ack.addRejectedSamples(nextRejection);
+            nextRejection = null;
+        }
+        responses.onNext(IngestResponse.newBuilder().setAck(ack).build());
+    }
+
+    @GuardedBy("this")
+    private void require(boolean condition, String otherwise) {
+        if (!condition && violation.isEmpty()) {
+            violation = otherwise;
+        }
+    }
+
+    /** Elements of a sample in these tests. */
+    static final int DIMENSION = 6;
+}
