@@ -1,12 +1,15 @@
 """Holds every answer of the server against numpy."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from digits import reference
 from digits.network import Floats
+
+Method = Literal["datainf", "hessian_free"]
 
 # What float32 can promise; relative to the greatest score of the validation point.
 TOLERANCE = 1e-5
@@ -21,21 +24,23 @@ class Answer:
     """One answer over all samples of a snapshot.
 
     Attributes:
-        method: "datainf" or "hessian_free".
+        method: How it was computed.
         validation: The validation gradients that were sent, shape [m, D].
         ids: Sample ids, shape [n].
         scores: Shape [m, n].
         sample_count: What the snapshot says n is.
         revision: The snapshot's.
+        engine: What computed it.
         seconds: From the call to the last score, at the client.
     """
 
-    method: str
+    method: Method
     validation: Floats
     ids: npt.NDArray[np.uint64]
     scores: Floats
     sample_count: int
     revision: int
+    engine: str
     seconds: float
 
 

@@ -200,6 +200,6 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
             f"{f.scores_checked:,} scores of {f.answers_checked} answers; relative error at most"
             f" {f.max_relative_error_vs_numpy:.1e}",
         ),
-        ("Server", f.server),
+        ("Engine", f.engine),
         ("Metrics, while it ran", f.metrics),
     ]

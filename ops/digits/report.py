@@ -34,7 +34,7 @@ class Figures:
 
     Attributes:
         seed: Of the split, the flips, the weights and the order of training.
-        server: Version and engine.
+        engine: What the server computes with.
         metrics: Address of the server's metrics while it ran.
         samples: Training samples streamed, n.
         flipped_samples: How many of them have a wrong label.
@@ -61,7 +61,7 @@ class Figures:
     """
 
     seed: int
-    server: str
+    engine: str
     metrics: str
     samples: int
     flipped_samples: int
