@@ -1,0 +1,64 @@
+package io.datainf.sidecar.rpc;
+
+import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.sidecar.ingest.IngestEvents;
+import io.datainf.sidecar.query.QueryEvents;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Counts what the sidecar reports. */
+final class RecordingEvents implements IngestEvents, QueryEvents {
+
+    final AtomicLong openStreams = new AtomicLong();
+    final AtomicLong receivedBatches = new AtomicLong();
+    final AtomicLong receivedBytes = new AtomicLong();
+    final AtomicLong ackedBatches = new AtomicLong();
+    final AtomicLong storedSamples = new AtomicLong();
+    final AtomicLong rejectedSamples = new AtomicLong();
+    final AtomicLong failedBatches = new AtomicLong();
+    final AtomicLong answeredQueries = new AtomicLong();
+    final AtomicLong failedQueries = new AtomicLong();
+    final AtomicLong refusedQueries = new AtomicLong();
+
+    @Override
+    public void streamOpened() {
+        openStreams.incrementAndGet();
+    }
+
+    @Override
+    public void streamClosed() {
+        openStreams.decrementAndGet();
+    }
+
+    @Override
+    public void batchReceived(int sampleCount, long payloadBytes) {
+        receivedBatches.incrementAndGet();
+        receivedBytes.addAndGet(payloadBytes);
+    }
+
+    @Override
+    public void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
+        ackedBatches.incrementAndGet();
+        storedSamples.addAndGet(storedCount);
+        rejectedSamples.addAndGet(rejectedCount);
+    }
+
+    @Override
+    public void batchFailed(int sampleCount, long payloadBytes) {
+        failedBatches.incrementAndGet();
+    }
+
+    @Override
+    public void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos) {
+        answeredQueries.incrementAndGet();
+    }
+
+    @Override
+    public void queryFailed(InfluenceMethod method) {
+        failedQueries.incrementAndGet();
+    }
+
+    @Override
+    public void queryRefused() {
+        refusedQueries.incrementAndGet();
+    }
+}
