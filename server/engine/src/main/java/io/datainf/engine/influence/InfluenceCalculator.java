@@ -30,7 +30,10 @@ public final class InfluenceCalculator implements AutoCloseable {
         return single.name();
     }
 
-    /** Runs every kernel until it is compiled, so that the first query finds it fast. Takes a second or two. */
+    /**
+     * Runs every kernel until it is compiled, so that the first query finds it fast. Takes some seconds of
+     * processor time, most of it the compiler's.
+     */
     public void warmUp() {
         WarmUp.run(this);
     }

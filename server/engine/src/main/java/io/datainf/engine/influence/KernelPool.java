@@ -1,5 +1,6 @@
 package io.datainf.engine.influence;
 
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -58,7 +59,10 @@ final class KernelPool implements AutoCloseable {
                 running.countDown();
             }
         }
-        awaitAll(running, cancellation);
+        if (awaitAll(running, cancellation)) {
+            Thread.currentThread().interrupt();
+            failure.compareAndSet(null, new CancellationException("the calling thread was interrupted"));
+        }
         switch (failure.get()) {
             case null -> {}
             case RuntimeException e -> throw e;
@@ -67,20 +71,21 @@ final class KernelPool implements AutoCloseable {
         }
     }
 
-    /** Waits even when interrupted, since tasks use memory of the caller; an interrupt stops them. */
-    private static void awaitAll(CountDownLatch running, Cancellation cancellation) {
+    /**
+     * Waits even when interrupted, since tasks use memory of the caller; an interrupt stops them.
+     *
+     * @return whether the thread was interrupted
+     */
+    private static boolean awaitAll(CountDownLatch running, Cancellation cancellation) {
         boolean interrupted = false;
         while (true) {
             try {
                 running.await();
-                break;
+                return interrupted;
             } catch (InterruptedException e) {
                 interrupted = true;
                 cancellation.stop();
             }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
         }
     }
 

@@ -16,7 +16,7 @@ import java.util.SplittableRandom;
 final class WarmUp {
 
     private static final int ROUNDS = 20;
-    private static final int ROWS = 512;
+    private static final int ROWS = 128;
     private static final int FEW_ROWS = 64; // takes the kernels of float64
     private static final int[] COLUMN_COUNTS = {1, 3};
     private static final BlockLayout LAYOUT =
