@@ -20,6 +20,7 @@ public final class Run {
     private final RowTable rows;
     private final GroupCommit commit;
     private final RunLog log;
+    private volatile boolean closed;
 
     private Run(RunDefinition definition, Instant createTime, RowTable rows, GroupCommit commit, RunLog log) {
         this.definition = definition;
@@ -80,7 +81,7 @@ public final class Run {
      * @throws UnknownRunException if the run was deleted
      */
     public RunSnapshot snapshot() {
-        if (!rows.hold()) {
+        if (closed || !rows.hold()) {
             log.requireOpen();
             throw new UnknownRunException(definition.id());
         }
@@ -104,12 +105,14 @@ public final class Run {
 
     /** Commits what waits, then lets the rows go. */
     void close() {
+        closed = true;
         log.stop(new IOException("the data directory of run '%s' is closed".formatted(definition.id())), true);
         rows.release();
     }
 
     /** Ends the writers, whose waiting batches fail, and lets the rows go. The files are gone already. */
     void deleted() {
+        closed = true;
         log.stop(new UnknownRunException(definition.id()), false).forEach(RunWriter::end);
         rows.release();
     }

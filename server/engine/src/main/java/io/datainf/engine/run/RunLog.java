@@ -41,7 +41,7 @@ final class RunLog {
     @GuardedBy("lock")
     private @Nullable Thread thread;
 
-    // An IOException or a RuntimeException; set once.
+    // Why nothing more is taken: an IOException or a RuntimeException.
     @GuardedBy("lock")
     private @Nullable Exception end;
 
@@ -126,9 +126,7 @@ final class RunLog {
                 throw new IllegalStateException(
                         "a receipt's dependent may not close or delete the run: it would wait for itself");
             }
-            if (end == null) {
-                end = reason;
-            }
+            end = reason;
             ended = List.copyOf(writers.values());
             writers.clear();
             if (!drain) {

@@ -156,6 +156,7 @@ class RunRegistryTest {
         assertThat(directory.resolve("runs")).isEmptyDirectory();
         assertThat(failure(writer.append(batch(2, 3, gradient(3))))).isInstanceOf(UnknownRunException.class);
         assertThatThrownBy(() -> run.openWriter("writer")).isInstanceOf(UnknownRunException.class);
+        assertThatThrownBy(run::snapshot).isInstanceOf(UnknownRunException.class);
         assertHolds(snapshot, Map.of(1L, gradient(1), 2L, gradient(2)));
         assertThat(registry.figures().memoryBytes()).isPositive();
 
