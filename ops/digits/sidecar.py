@@ -15,6 +15,8 @@ RUN_ID = "digits"
 METHODS: tuple[Method, ...] = ("datainf", "hessian_free")
 # Samples whose gradients the trainer computes and hands over at once.
 BATCH_SAMPLES = 25
+# The server is ours: if it is gone, it does not come back.
+OPTIONS = datainf.WriterOptions(retry_deadline_seconds=15.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ def stream(run: datainf.Run, network: Network, digits: Digits, validation: Float
     """
     questions = _Questions(run, validation)
     batches = []
-    with run.writer() as writer:
+    with run.writer(options=OPTIONS) as writer:
         begin = time.perf_counter()
         for start in range(0, len(digits), BATCH_SAMPLES):
             batch = slice(start, start + BATCH_SAMPLES)
