@@ -56,9 +56,9 @@ def main() -> int:
     _progress("training on handwritten digits")
     trained = experiment.run(experiment.load(), Settings(seed=arguments.seed))
     compared = trained.tuning.part(np.arange(COMPARED_SAMPLES))
-    error = gradient_error(trained.network, compared.pictures, compared.labels)
-    if error > DIFFERENCE_TOLERANCE:
-        _progress(f"the trainer's gradients differ from finite differences by {error:.1e}")
+    deviation = gradient_error(trained.network, compared.pictures, compared.labels)
+    if deviation > DIFFERENCE_TOLERANCE:
+        _progress(f"the trainer's gradients differ from finite differences by {deviation:.1e}")
         return 1
     try:
         with datainf.Client(arguments.target) as client:
@@ -68,7 +68,10 @@ def main() -> int:
     except MismatchError as mismatch:
         _progress(f"WRONG ANSWER: {mismatch}")
         return 1
-    _report(inquiry, trained, error, worst, arguments)
+    except datainf.DataInfError as error:
+        _progress(f"the server failed: {error}")
+        return 1
+    _report(inquiry, trained, deviation, worst, arguments)
     return 0
 
 
@@ -114,7 +117,7 @@ def _check(inquiry: Inquiry, trained: Experiment) -> float:
 def _report(
     inquiry: Inquiry,
     trained: Experiment,
-    gradient_error_found: float,
+    deviation: float,
     worst: float,
     arguments: argparse.Namespace,
 ) -> None:
@@ -134,7 +137,7 @@ def _report(
         blocks=len(trained.network.blocks()),
         base_accuracy=trained.base_accuracy,
         tuned_accuracy=trained.tuned_accuracy,
-        gradient_error_vs_differences=gradient_error_found,
+        gradient_error_vs_differences=deviation,
         ingest_mb=megabytes,
         ingest_seconds=streaming.seconds,
         ingest_samples_per_s=len(tuning) / streaming.seconds,
