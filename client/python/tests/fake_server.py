@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, NoReturn
 
 import grpc
+import numpy as np
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -27,6 +29,7 @@ from datainf._proto.v1 import (
 Script = Callable[[int, Iterator[Any], grpc.ServicerContext], Iterator[Any]]
 
 DIMENSION = 4
+LONG_SECONDS = 30.0
 
 
 class FakeServer(
@@ -112,3 +115,24 @@ def acking(requests: Iterator[Any], after: int = 0) -> Iterator[Any]:
     for request in requests:
         revision += len(request.batch.sample_ids)
         yield ack(request.batch.batch_seq, revision)
+
+
+@contextlib.contextmanager
+def never_acking() -> Iterator[datainf.Run]:
+    ended = threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for _request in requests:
+            pass
+        ended.wait()
+
+    with serving(script) as (_, run):
+        try:
+            yield run
+        finally:
+            ended.set()
+
+
+def rows(count: int, value: float = 1.0) -> Any:
+    return np.full((count, DIMENSION), value, np.float32)

@@ -61,8 +61,9 @@ class Client:
             DataInfError: Other errors.
 
         Example:
-            >>> client.create_run("llama-sft", [datainf.Block("lora_A.weight", 4, 8)],
-            checkpoint="step-3000") Run('llama-sft', blocks=1, dimension=32, stored_dtype='f32')
+            >>> blocks = [datainf.Block("q.lora_A", 4, 8), datainf.Block("q.lora_B", 4, 8)]
+            >>> client.create_run("llama-sft", blocks, checkpoint="step-3000")
+            Run('llama-sft', blocks=2, dimension=64, stored_dtype='f32')
         """
         layout = types_pb2.BlockLayout(
             blocks=[types_pb2.Block(name=b.name, rows=b.rows, columns=b.columns) for b in blocks]

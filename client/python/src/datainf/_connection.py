@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from datainf._errors import from_rpc_error
+from datainf._errors import error_of, from_rpc_error
 from datainf._options import ClientOptions
 from datainf._proto.v1 import (
     capabilities_service_pb2,
@@ -27,7 +27,6 @@ _CHANNEL_OPTIONS = [
     # gRPC's own wait between connection attempts grows to 120 s, during which calls fail although
     # the server is back.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # Finds connections that died silently. More often than each 5 minutes, servers take it for an
     # attack.
@@ -81,7 +80,13 @@ class Connection:
         return method(request, timeout=timeout_seconds, metadata=self.options.metadata)
 
     def ingest(self, messages: Iterator[bytes]) -> Any:
-        """Starts a stream of a writer. No deadline: it lasts as long as the training."""
+        """Starts a stream of a writer. No deadline: it lasts as long as the training.
+
+        Raises:
+            DataInfError: The client is closed.
+        """
+        if self._closed:
+            raise error_of(grpc.StatusCode.CANCELLED, "its client was closed")
         return self._ingest(messages, metadata=self.options.metadata)
 
     def capabilities(self) -> capabilities_service_pb2.GetCapabilitiesResponse:
