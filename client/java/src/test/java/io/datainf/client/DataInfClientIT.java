@@ -1,0 +1,258 @@
+package io.datainf.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.InstanceOfAssertFactories.type;
+
+import io.grpc.Status;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The client and the server's distribution together. */
+@Timeout(300)
+final class DataInfClientIT {
+    /** What float32 can promise, relative to the greatest score of the validation point. */
+    private static final double TOLERANCE = 1e-5;
+
+    private static final List<Block> BLOCKS = List.of(new Block("a", 2, 30), new Block("b", 4, 25));
+    private static final int DIMENSION = 160;
+    private static final int SAMPLES = 300;
+    private static final long SEED = 20231002;
+
+    private static ServerProcess server;
+    private static DataInfClient client;
+
+    @BeforeAll
+    static void start(@TempDir Path folder) throws Exception {
+        server = new ServerProcess(folder);
+        client = DataInfClient.connect(server.unixTarget());
+    }
+
+    @AfterAll
+    static void stop() throws Exception {
+        client.close();
+        server.close();
+    }
+
+    private static RunDescription createRun(String runId) {
+        return client.createRun(RunDefinition.builder(runId).blocks(BLOCKS).build());
+    }
+
+    private static float[][] randomGradients(int count, long seed) {
+        Random random = new Random(seed);
+        float[][] gradients = new float[count][DIMENSION];
+        for (float[] gradient : gradients) {
+            double norm = Math.exp(random.nextGaussian());
+            for (int j = 0; j < DIMENSION; j++) {
+                gradient[j] = (float) (norm * random.nextGaussian());
+            }
+        }
+        return gradients;
+    }
+
+    private static void write(RunDescription run, float[][] gradients) throws InterruptedException {
+        try (SampleWriter writer =
+                client.openWriter(run, WriterOptions.defaults().withBatchBytes(4_096))) {
+            for (int k = 0; k < gradients.length; k++) {
+                writer.add(k, gradients[k]);
+            }
+        }
+    }
+
+    /** DataInf in double, as arXiv 2310.00902 has it; see {@code package-info}. */
+    private static double[] referenceScores(float[][] train, float[] validation) {
+        double[] scores = new double[train.length];
+        int begin = 0;
+        for (Block block : BLOCKS) {
+            int end = begin + block.dimension();
+            double sum = 0;
+            for (float[] g : train) {
+                sum += dot(g, g, begin, end);
+            }
+            double lambda = 0.1 * sum / train.length / block.dimension();
+            double[] h = new double[DIMENSION];
+            for (int j = begin; j < end; j++) {
+                h[j] = validation[j];
+            }
+            for (float[] g : train) {
+                double weight = dot(validation, g, begin, end) / (lambda + dot(g, g, begin, end)) / train.length;
+                for (int j = begin; j < end; j++) {
+                    h[j] -= weight * g[j];
+                }
+            }
+            for (int k = 0; k < train.length; k++) {
+                for (int j = begin; j < end; j++) {
+                    scores[k] -= h[j] / lambda * train[k][j];
+                }
+            }
+            begin = end;
+        }
+        return scores;
+    }
+
+    private static double dot(float[] a, float[] b, int begin, int end) {
+        double sum = 0;
+        for (int j = begin; j < end; j++) {
+            sum += (double) a[j] * b[j];
+        }
+        return sum;
+    }
+
+    @Test
+    void query_datainf_equalsThePlainComputation() throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED);
+        float[][] validation = randomGradients(2, SEED + 1);
+        write(createRun("plain"), train);
+
+        InfluenceAnswer answer =
+                client.query(InfluenceQuery.forGradients("plain", validation).build());
+
+        assertThat(answer.snapshot().sampleCount()).isEqualTo(SAMPLES);
+        assertThat(answer.points()).hasSize(2);
+        for (int j = 0; j < 2; j++) {
+            double[] expected = referenceScores(train, validation[j]);
+            double greatest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+            assertThat(answer.points().get(j).sampleIds()).hasSize(SAMPLES).isSorted();
+            assertThat(answer.points().get(j).scores()).containsExactly(expected, within(TOLERANCE * greatest));
+        }
+    }
+
+    @Test
+    void query_top_namesTheMostHarmfulFirst() throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED + 2);
+        float[] validation = randomGradients(1, SEED + 3)[0];
+        write(createRun("top"), train);
+
+        InfluenceAnswer answer = client.query(InfluenceQuery.forGradients("top", validation)
+                .top(5, Ranking.MOST_HARMFUL)
+                .build());
+
+        double[] expected = referenceScores(train, validation);
+        long[] order = IntStream.range(0, SAMPLES)
+                .boxed()
+                .sorted((a, b) -> Double.compare(expected[b], expected[a]))
+                .limit(5)
+                .mapToLong(Integer::longValue)
+                .toArray();
+        assertThat(answer.scores().sampleIds()).containsExactly(order);
+    }
+
+    @Test
+    void flush_returnsARevisionThatAQueryMayAskFor() throws Exception {
+        float[][] train = randomGradients(70, SEED + 4);
+        try (SampleWriter writer = client.openWriter(createRun("flush"))) {
+            for (int k = 0; k < train.length; k++) {
+                writer.add(k, train[k]);
+            }
+            long revision = writer.flush();
+            assertThat(revision).isEqualTo(train.length);
+            InfluenceAnswer answer = client.query(InfluenceQuery.forGradients("flush", train[0])
+                    .minRevision(revision)
+                    .build());
+            assertThat(answer.scores().count()).isEqualTo(train.length);
+        }
+        assertThat(client.statistics("flush").sampleCount()).isEqualTo(train.length);
+    }
+
+    @Test
+    void add_nan_isRejectedByNameAndTheOthersAreStored() throws Exception {
+        float[][] train = randomGradients(3, SEED + 5);
+        train[1][70] = Float.NaN;
+        try (SampleWriter writer = client.openWriter(createRun("nan"))) {
+            for (int k = 0; k < train.length; k++) {
+                writer.add(k, train[k]);
+            }
+            writer.flush();
+            assertThat(writer.progress().rejectedSamples()).singleElement().satisfies(rejected -> {
+                assertThat(rejected.sampleId()).isEqualTo(1);
+                assertThat(rejected.blockName()).isEqualTo("b");
+            });
+        }
+        assertThat(client.getRun("nan").sampleCount()).isEqualTo(2);
+    }
+
+    @Test
+    void openWriter_anotherLayout_isRefused() {
+        RunDescription run = createRun("layout");
+        RunDescription other =
+                new RunDescription(run.runId(), run.blocks(), run.checkpoint(), "wrong", run.dimension(), 0, 0);
+        assertThatThrownBy(() -> client.openWriter(other))
+                .asInstanceOf(type(DataInfException.class))
+                .satisfies(e -> {
+                    assertThat(e.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+                    assertThat(e.reason()).isNotEmpty();
+                });
+    }
+
+    @Test
+    void query_wrongLength_isRefused() throws Exception {
+        write(createRun("length"), randomGradients(2, SEED + 6));
+        InfluenceQuery query =
+                InfluenceQuery.forGradients("length", new float[3]).build();
+        assertThatThrownBy(() -> client.query(query))
+                .asInstanceOf(type(DataInfException.class))
+                .extracting(DataInfException::code)
+                .isEqualTo(Status.Code.INVALID_ARGUMENT);
+    }
+
+    @Test
+    void add_sampleLargerThanAMessage_isStoredWhole() throws Exception {
+        int columns = 1_500_000;
+        float[] gradient = new float[columns];
+        for (int j = 0; j < columns; j++) {
+            gradient[j] = (float) Math.sin(j);
+        }
+        RunDescription run = client.createRun(
+                RunDefinition.builder("large").block("a", 1, columns).build());
+        try (DataInfClient tcp = DataInfClient.connect(server.tcpTarget());
+                SampleWriter writer = tcp.openWriter(run)) {
+            writer.add(1, gradient);
+            writer.flush();
+            double squaredNorm = dot(gradient, gradient, 0, columns);
+            assertThat(tcp.statistics("large").blocks().get(0).squaredNormSum())
+                    .isCloseTo(squaredNorm, within(1e-9 * squaredNorm));
+            // h = v, so the score of the sample for its own gradient is -|g|^2: the query's chunks arrive in order.
+            InfluenceAnswer answer = tcp.query(InfluenceQuery.forGradients("large", gradient)
+                    .method(InfluenceMethod.HESSIAN_FREE)
+                    .build());
+            assertThat(answer.scores().score(0)).isCloseTo(-squaredNorm, within(TOLERANCE * squaredNorm));
+        }
+    }
+
+    @Test
+    void writer_serverKilledAndRestarted_losesAndRepeatsNothing(@TempDir Path folder) throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED + 7);
+        float[] validation = randomGradients(1, SEED + 8)[0];
+        try (ServerProcess mortal = new ServerProcess(folder);
+                DataInfClient mortalClient = DataInfClient.connect(mortal.unixTarget())) {
+            RunDescription run = mortalClient.createRun(
+                    RunDefinition.builder("killed").blocks(BLOCKS).build());
+            try (SampleWriter writer =
+                    mortalClient.openWriter(run, WriterOptions.defaults().withBatchBytes(4_096))) {
+                for (int k = 0; k < SAMPLES; k++) {
+                    if (k == SAMPLES / 2) {
+                        mortal.killAndRestart();
+                    }
+                    writer.add(k, train[k]);
+                }
+                writer.flush();
+                assertThat(writer.progress().reconnectCount()).isPositive();
+            }
+            InfluenceAnswer answer = mortalClient.query(
+                    InfluenceQuery.forGradients("killed", validation).build());
+            double[] expected = referenceScores(train, validation);
+            double greatest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+            assertThat(answer.snapshot().revision()).isEqualTo(SAMPLES);
+            assertThat(answer.scores().scores()).containsExactly(expected, within(TOLERANCE * greatest));
+        }
+    }
+}
