@@ -15,7 +15,7 @@ from server_process import ServerProcess
 
 import datainf
 
-README = Path(__file__).parents[1] / "README.md"
+READMES = [Path(__file__).parents[1] / "README.md", Path(__file__).parents[3] / "README.md"]
 
 
 def documented() -> Iterator[tuple[str, Any]]:
@@ -65,8 +65,11 @@ def test_everything_public_is_documented() -> None:
         assert inspect.getdoc(thing), name
 
 
-def test_readme_example_runs(server: ServerProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    code = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
+@pytest.mark.parametrize("readme", READMES, ids=["client", "repository"])
+def test_readme_example_runs(
+    readme: Path, server: ServerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)[0]
     assert code.count("\n") <= 12, "it says that it is short"
     assert "127.0.0.1:50051" in code
     exec(code.replace("127.0.0.1:50051", server.target), {})  # noqa: S102
