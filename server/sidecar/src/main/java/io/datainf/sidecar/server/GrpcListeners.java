@@ -37,11 +37,10 @@ final class GrpcListeners implements AutoCloseable {
     private final EventLoopGroup acceptors = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
     private final List<Server> servers = new ArrayList<>();
-    private final Optional<Path> unixSocket;
+    // The socket that we made, to be removed; somebody else's stays.
+    private Optional<Path> boundSocket = Optional.empty();
 
-    private GrpcListeners(Optional<Path> unixSocket) {
-        this.unixSocket = unixSocket;
-    }
+    private GrpcListeners() {}
 
     /**
      * Binds and starts.
@@ -52,7 +51,7 @@ final class GrpcListeners implements AutoCloseable {
     static GrpcListeners start(ServerConfig.Listeners listeners, GrpcFrontend frontend, ServerInterceptor interceptor)
             throws IOException {
         Epoll.ensureAvailability();
-        GrpcListeners started = new GrpcListeners(listeners.unixSocket());
+        GrpcListeners started = new GrpcListeners();
         try {
             started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor);
             if (listeners.unixSocket().isPresent()) {
@@ -60,6 +59,7 @@ final class GrpcListeners implements AutoCloseable {
                 removeStaleSocket(path);
                 SocketAddress address = new DomainSocketAddress(path.toFile());
                 started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor);
+                started.boundSocket = listeners.unixSocket();
                 Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
             }
             return started;
@@ -87,7 +87,7 @@ final class GrpcListeners implements AutoCloseable {
             for (Server server : servers) {
                 server.awaitTermination(1, TimeUnit.SECONDS);
             }
-            unixSocket.ifPresent(GrpcListeners::deleteQuietly);
+            boundSocket.ifPresent(GrpcListeners::deleteQuietly);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -1,0 +1,148 @@
+package io.datainf.sidecar.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.datainf.engine.store.DataDirectoryInUseException;
+import io.datainf.sidecar.query.QueryLimits;
+import io.datainf.sidecar.rpc.RpcLimits;
+import io.grpc.ManagedChannel;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.URI;
+import java.net.UnixDomainSocketAddress;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole server in this JVM; what the launcher and signals add is tested by client/python against the distribution. */
+class SidecarTest {
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void start_thenClose_servesAndLeavesNothingBehind() throws Exception {
+        Path socket = folder.resolve("grpc.sock");
+        Path readyFile = folder.resolve("ready.json");
+
+        try (Sidecar sidecar = Sidecar.start(config("data"))) {
+            assertThat(readyFile)
+                    .content()
+                    .contains(
+                            "\"grpc\": \"" + ReadyFile.text(sidecar.grpcAddress()) + "\"",
+                            "\"http\": \"" + ReadyFile.text(sidecar.httpAddress()) + "\"",
+                            "\"unix\": \"" + socket + "\"",
+                            "\"pid\": " + ProcessHandle.current().pid());
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+                    .isEqualTo("rw-------");
+            assertThat(health(sidecar)).isEqualTo(ServingStatus.SERVING);
+            assertThat(page(sidecar, "/readyz")).isEqualTo("ready\n");
+            assertThat(page(sidecar, "/metrics"))
+                    .contains(
+                            "datainf_runs 0.0", "grpc_server_processing_duration_seconds_count", "status_code=\"OK\"");
+        }
+
+        assertThat(readyFile).doesNotExist();
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
+    void start_onDirectoryInUse_saysSoAndFreesItsPort() throws Exception {
+        try (Sidecar first = Sidecar.start(config("data"))) {
+            assertThatThrownBy(() -> Sidecar.start(config("data")))
+                    .isInstanceOf(DataDirectoryInUseException.class)
+                    .hasMessageContaining(folder.resolve("data").toString());
+            assertThat(health(first)).isEqualTo(ServingStatus.SERVING);
+        }
+    }
+
+    @Test
+    void start_onSocketOfAKilledServer_takesItOver() throws Exception {
+        Path socket = folder.resolve("grpc.sock");
+        // Closing a Java socket leaves its file, as kill -9 does.
+        try (ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            killed.bind(UnixDomainSocketAddress.of(socket));
+        }
+        assertThat(socket).exists();
+
+        try (Sidecar sidecar = Sidecar.start(config("data"))) {
+            assertThat(health(sidecar)).isEqualTo(ServingStatus.SERVING);
+        }
+    }
+
+    @Test
+    void start_onSocketThatIsServed_isRefused() throws Exception {
+        Path socket = folder.resolve("grpc.sock");
+        try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            other.bind(UnixDomainSocketAddress.of(socket));
+
+            assertThatThrownBy(() -> Sidecar.start(config("data")))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("another process listens there");
+        }
+        assertThat(socket).exists();
+    }
+
+    @Test
+    void start_onSocketPathThatIsAFile_isRefusedAndTheFileStays() throws Exception {
+        Files.writeString(folder.resolve("grpc.sock"), "precious");
+
+        assertThatThrownBy(() -> Sidecar.start(config("data")))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("is no socket");
+        assertThat(folder.resolve("grpc.sock")).hasContent("precious");
+    }
+
+    private ServerConfig config(String dataDirectory) {
+        InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        return new ServerConfig(
+                folder.resolve(dataDirectory),
+                new ServerConfig.Listeners(
+                        anyPort,
+                        Optional.of(folder.resolve("grpc.sock")),
+                        anyPort,
+                        false,
+                        Optional.of(folder.resolve("ready.json"))),
+                64L << 20,
+                1,
+                RpcLimits.DEFAULT,
+                QueryLimits.DEFAULT,
+                Duration.ofSeconds(5));
+    }
+
+    private static ServingStatus health(Sidecar sidecar) {
+        ManagedChannel channel = NettyChannelBuilder.forAddress(sidecar.grpcAddress())
+                .usePlaintext()
+                .build();
+        try {
+            return HealthGrpc.newBlockingStub(channel)
+                    .check(HealthCheckRequest.getDefaultInstance())
+                    .getStatus();
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    private static String page(Sidecar sidecar, String path) throws IOException, InterruptedException {
+        URI uri = URI.create("http://" + ReadyFile.text(sidecar.httpAddress()) + path);
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            return client.send(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
+                    .body();
+        }
+    }
+}
