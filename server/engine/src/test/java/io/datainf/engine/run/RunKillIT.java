@@ -9,7 +9,9 @@ import io.datainf.engine.store.AppendFile;
 import io.datainf.engine.store.DataDirectoryInUseException;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -89,15 +91,13 @@ class RunKillIT {
     }
 
     private Process startChild() throws IOException {
-        return new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-XX:TieredStopAtLevel=1",
-                        "-Xmx128m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Child.class.getName(),
-                        directory.toString()))
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        command.addAll(List.of("-XX:TieredStopAtLevel=1", "-Xmx128m"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+        command.addAll(List.of(Child.class.getName(), directory.toString()));
+        return new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
     }
@@ -120,6 +120,11 @@ class RunKillIT {
         public static void main(String[] arguments) throws Exception {
             RunRegistry registry = RunFixture.open(Path.of(arguments[0]), RunFixture.BUDGET, AppendFile::open);
             Run run = registry.create(definition("run"));
+            // Without its writers the process must end, so that the test does not wait for acks.
+            Thread.setDefaultUncaughtExceptionHandler((thread, failure) -> {
+                failure.printStackTrace();
+                Runtime.getRuntime().halt(1);
+            });
             for (int w = 0; w < WRITERS; w++) {
                 int writer = w;
                 Thread.ofPlatform().start(() -> write(run, writer));

@@ -18,8 +18,8 @@ import java.util.UUID;
 /** Logs, batches for them, and what recovery makes of them. */
 final class LogFixture {
 
-    /** 32 floats: rows of 128 bytes, so that frames have no padding. */
-    static final BlockLayout LAYOUT = BlockLayout.of(List.of(new Block("a", 2, 8), new Block("b", 1, 16)));
+    /** 16 floats: rows of 64 bytes, so that frames have no padding. */
+    static final BlockLayout LAYOUT = BlockLayout.of(List.of(new Block("a", 2, 6), new Block("b", 1, 4)));
 
     static final RunManifest MANIFEST = manifest(LAYOUT, ElementType.F32);
 

@@ -81,7 +81,7 @@ class RecordLogTest {
 
     @Test
     void write_beyondTheSegmentSize_startsAnotherSegment() throws IOException {
-        StoreOptions small = new StoreOptions(1500, 1 << 20, AppendFile::open);
+        StoreOptions small = new StoreOptions(1000, 1 << 20, AppendFile::open);
         List<BatchRecord> batches = new ArrayList<>();
         RecordLog log = open(directory, small).log();
         for (int seq = 1; seq <= 12; seq++) {
@@ -133,10 +133,10 @@ class RecordLogTest {
 
     @Test
     void recovery_afterCleanClose_detectsAFlippedBitInEveryByte() throws IOException {
-        StoreOptions small = new StoreOptions(1000, 1 << 20, AppendFile::open);
-        BatchRecord first = batch(MANIFEST, "writer", 1, 0, 3, 0, 1);
-        BatchRecord second = batch(MANIFEST, "writer", 2, 3, 2, 0, 2);
-        BatchRecord third = batch(MANIFEST, "other", 1, 5, 3, 0, 3);
+        StoreOptions small = new StoreOptions(500, 1 << 20, AppendFile::open);
+        BatchRecord first = batch(MANIFEST, "writer", 1, 0, 2, 0, 1);
+        BatchRecord second = batch(MANIFEST, "writer", 2, 2, 1, 0, 2);
+        BatchRecord third = batch(MANIFEST, "other", 1, 3, 1, 0, 4);
         RecordLog log = open(directory, small).log();
         log.write(List.of(first, second));
         log.write(List.of(third));
@@ -167,9 +167,9 @@ class RecordLogTest {
 
     @Test
     void recovery_afterKill_detectsAFlippedBitInEveryByteButTheLastGroup() throws IOException {
-        BatchRecord first = batch(MANIFEST, "writer", 1, 0, 2, 0, 1);
-        BatchRecord second = batch(MANIFEST, "writer", 2, 2, 2, 0, 2);
-        BatchRecord third = batch(MANIFEST, "writer", 3, 4, 2, 0, 3);
+        BatchRecord first = batch(MANIFEST, "writer", 1, 0, 1, 0, 1);
+        BatchRecord second = batch(MANIFEST, "writer", 2, 1, 1, 0, 2);
+        BatchRecord third = batch(MANIFEST, "writer", 3, 2, 1, 0, 3);
         RecordLog log = open(directory, OPTIONS).log();
         log.write(List.of(first));
         log.write(List.of(second));
@@ -209,7 +209,7 @@ class RecordLogTest {
         BatchRecord failing = batch(MANIFEST, "writer", 2, 1, 1, 0, 2);
         BatchRecord again = batch(MANIFEST, "writer", 2, 1, 1, 0, 4);
         long frameBytes = frameBytes(failing);
-        for (long bytes = 0; bytes < frameBytes; bytes++) {
+        for (long bytes = 0; bytes < frameBytes; bytes += tailStays ? 1 : 13) {
             Path target = Files.createDirectory(temporary.resolve("at-" + bytes));
             FaultyFiles files = new FaultyFiles();
             RecordLog log =
