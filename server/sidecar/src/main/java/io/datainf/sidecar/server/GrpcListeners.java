@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,6 +32,8 @@ import java.util.concurrent.TimeUnit;
 final class GrpcListeners implements AutoCloseable {
 
     private static final int MAX_SOCKET_PATH_BYTES = 107;
+    // Cutting a stream right after its status was sent can overtake the status: the client would see CANCELLED.
+    private static final Duration LINGER = Duration.ofSeconds(2);
     private static final long KEEPALIVE_SECONDS = 60;
     private static final long LEAST_CLIENT_KEEPALIVE_SECONDS = 10;
 
@@ -79,18 +82,22 @@ final class GrpcListeners implements AutoCloseable {
         servers.forEach(Server::shutdown);
     }
 
-    /** Ends what still runs and frees the addresses. */
+    /** Ends what still runs and frees the addresses. Last words on their way to clients get a moment to leave. */
     @Override
     public void close() {
-        servers.forEach(Server::shutdownNow);
+        shutdown();
         try {
+            long deadline = System.nanoTime() + LINGER.toNanos();
             for (Server server : servers) {
-                server.awaitTermination(1, TimeUnit.SECONDS);
+                if (!server.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+                    server.shutdownNow().awaitTermination(LINGER.toNanos(), TimeUnit.NANOSECONDS);
+                }
             }
-            boundSocket.ifPresent(GrpcListeners::deleteQuietly);
         } catch (InterruptedException e) {
+            servers.forEach(Server::shutdownNow);
             Thread.currentThread().interrupt();
         }
+        boundSocket.ifPresent(GrpcListeners::deleteQuietly);
         workers.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
         acceptors.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
     }
