@@ -26,7 +26,6 @@ public final class QueryAnswer implements AutoCloseable {
     private final QueryEvents events;
     private final List<InfluenceScores> scores = new ArrayList<>();
     private int[] givenOrdinals = {};
-    private int columnCount;
     private long reservedBytes;
     private long queueNanos;
     private long computeNanos;
@@ -43,17 +42,15 @@ public final class QueryAnswer implements AutoCloseable {
         this.events = events;
     }
 
-    /** Reserves the memory of the scores of {@code columnCount} columns. */
-    void reserveScores(int columns) {
-        columnCount = columns;
-        int termCount = plan.options().perBlock() ? 1 + samples().layout().blockCount() : 1;
+    /** Reserves the memory of the scores. */
+    void reserveScores() {
         double bytes = (double) plan.dampings().size()
-                * columns
-                * termCount
+                * queryCount()
+                * (1 + termCount())
                 * samples().rowCount()
                 * Double.BYTES;
         // Beyond 2^53 the product is rounded, but no such amount of memory exists.
-        long wholeBytes = (long) Math.min(bytes, Long.MAX_VALUE);
+        long wholeBytes = (long) bytes;
         memory.reserve(wholeBytes);
         reservedBytes = wholeBytes;
     }
@@ -160,28 +157,12 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Score of a row. */
     public double score(int damping, int query, int row) {
-        InfluenceScores of = scores.get(damping);
-        if (!plan.mean()) {
-            return of.score(query, row);
-        }
-        double sum = 0;
-        for (int column = 0; column < columnCount; column++) {
-            sum += of.score(column, row);
-        }
-        return sum;
+        return scores.get(damping).score(query, row);
     }
 
     /** Term of block {@code block} in the score of a row. */
     public double blockScore(int damping, int block, int query, int row) {
-        InfluenceScores of = scores.get(damping);
-        if (!plan.mean()) {
-            return of.blockScore(block, query, row);
-        }
-        double sum = 0;
-        for (int column = 0; column < columnCount; column++) {
-            sum += of.blockScore(block, column, row);
-        }
-        return sum;
+        return scores.get(damping).blockScore(block, query, row);
     }
 
     /** From the arrival of the whole query to the start of its computation. */
@@ -196,16 +177,16 @@ public final class QueryAnswer implements AutoCloseable {
 
     /**
      * Bound on the rounding error of any score, relative to the greatest absolute score of its validation point; empty when
-     * the method has none. O(n) for a mean.
+     * the method has none.
      */
     public OptionalDouble relativeErrorBound() {
         double bound = 0;
-        for (int damping = 0; damping < scores.size(); damping++) {
-            OptionalDouble one = scores.get(damping).relativeErrorBound();
+        for (InfluenceScores ofDamping : scores) {
+            OptionalDouble one = ofDamping.relativeErrorBound();
             if (one.isEmpty()) {
                 return one;
             }
-            bound = Math.max(bound, one.getAsDouble() * (columnCount > queryCount() ? amplification(damping) : 1));
+            bound = Math.max(bound, one.getAsDouble());
         }
         return OptionalDouble.of(bound);
     }
@@ -238,22 +219,5 @@ public final class QueryAnswer implements AutoCloseable {
         if (!sent) {
             events.queryFailed(method());
         }
-    }
-
-    /** How much greater the columns of a mean are than their sum, whose error is that of the columns. */
-    private double amplification(int damping) {
-        InfluenceScores of = scores.get(damping);
-        double greatestSum = 0;
-        double[] greatest = new double[columnCount];
-        for (int row = 0; row < samples().rowCount(); row++) {
-            if (samples().live(row)) {
-                for (int column = 0; column < columnCount; column++) {
-                    greatest[column] = Math.max(greatest[column], Math.abs(of.score(column, row)));
-                }
-                greatestSum = Math.max(greatestSum, Math.abs(score(damping, 0, row)));
-            }
-        }
-        double columns = Arrays.stream(greatest).sum();
-        return columns == 0 ? 1 : columns / greatestSum;
     }
 }

@@ -6,7 +6,6 @@ import io.datainf.engine.influence.InfluenceRequest;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.run.RunSnapshot;
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 
@@ -96,24 +95,26 @@ final class QueryComputation {
     private void score(
             QueryAnswer answer,
             QueryPlan plan,
-            ValidationGradients columns,
+            ValidationGradients points,
             long queuedNanos,
             BooleanSupplier cancelled) {
-        int columnCount = columns.filledRows();
-        answer.reserveScores(columnCount);
-        MemorySegment gradients = columns.elements().asSlice(0, columns.filledElements() * Float.BYTES);
+        answer.reserveScores();
         long startNanos = System.nanoTime();
         for (Damping damping : plan.dampings()) {
-            answer.add(calculator.compute(
-                    new InfluenceRequest(
-                            answer.samples(),
-                            columnCount,
-                            gradients,
-                            plan.method(),
-                            damping,
-                            plan.options().perBlock(),
-                            plan.options().reproducible()),
-                    cancelled));
+            InfluenceRequest request = new InfluenceRequest(
+                    answer.samples(),
+                    points.count(),
+                    points.elements(),
+                    plan.method(),
+                    damping,
+                    plan.options().perBlock(),
+                    plan.options().reproducible());
+            try {
+                answer.add(calculator.compute(request, cancelled));
+            } catch (IllegalArgumentException | ArithmeticException e) {
+                // All else was checked: a damping so extreme that it or the scores leave the range of float64.
+                throw new InvalidQueryException("spec.dampings", String.valueOf(e.getMessage()));
+            }
         }
         answer.computed(queuedNanos, System.nanoTime() - startNanos);
     }

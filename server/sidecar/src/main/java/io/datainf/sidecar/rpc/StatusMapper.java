@@ -14,6 +14,7 @@ import io.datainf.engine.run.RunDefinitionMismatchException;
 import io.datainf.engine.run.SupersededWriterException;
 import io.datainf.engine.run.UnknownRunException;
 import io.datainf.engine.run.UnknownSampleException;
+import io.datainf.engine.store.StoreFormatException;
 import io.datainf.sidecar.ingest.ChecksumMismatchException;
 import io.datainf.sidecar.ingest.InvalidBatchException;
 import io.datainf.sidecar.ingest.WriterMismatchException;
@@ -26,6 +27,7 @@ import io.datainf.sidecar.query.RevisionNotReachedException;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CancellationException;
@@ -80,50 +82,60 @@ final class StatusMapper {
             case ServerStoppingException e -> retry(Code.UNAVAILABLE, "SERVER_STOPPING", message, RECONNECT_MILLIS);
             case QueryExecutorClosedException e ->
                 retry(Code.UNAVAILABLE, "SERVER_STOPPING", message, RECONNECT_MILLIS);
-            default -> exhaustedOrInternal(cause, message);
+            default -> exhausted(cause, message);
         };
     }
 
-    private static Status exhaustedOrInternal(Throwable cause, String message) {
+    private static Status exhausted(Throwable cause, String message) {
         return switch (cause) {
             case RequestTooLargeException e -> status(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", message);
+            case QueryMemoryException e ->
+                e.temporary()
+                        ? retry(Code.RESOURCE_EXHAUSTED, "QUERY_MEMORY_FULL", message, QUERY_RETRY_MILLIS)
+                        : status(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", message);
             case QueryQueueFullException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "QUERY_QUEUE_FULL", message, QUERY_RETRY_MILLIS);
             case TooManyOpenQueriesException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "TOO_MANY_OPEN_QUERIES", message, QUERY_RETRY_MILLIS);
-            case QueryMemoryException e
-            when e.temporary() -> retry(Code.RESOURCE_EXHAUSTED, "QUERY_MEMORY_FULL", message, QUERY_RETRY_MILLIS);
-            case QueryMemoryException e -> status(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", message);
             case MemoryBudgetException e -> retry(Code.RESOURCE_EXHAUSTED, "MEMORY_FULL", message, SPACE_RETRY_MILLIS);
-            case OutOfMemoryError e -> {
-                LOG.error("Out of memory", e);
-                yield retry(
-                        Code.RESOURCE_EXHAUSTED, "MEMORY_FULL", "the machine has no memory left", SPACE_RETRY_MILLIS);
-            }
-            case IOException e
-            when diskFull(e) -> {
-                LOG.error("Disk full", e);
-                yield retry(
-                        Code.RESOURCE_EXHAUSTED,
-                        "DISK_FULL",
-                        "no space left in the data directory",
-                        SPACE_RETRY_MILLIS);
-            }
-            default -> {
-                String reference = Long.toHexString(System.nanoTime());
-                LOG.error("Internal error {}", reference, cause);
-                yield status(
-                        Code.INTERNAL,
-                        cause instanceof IOException ? "STORE_FAILED" : "INTERNAL",
-                        "internal error: see %s in the server's log".formatted(reference));
-            }
+            default -> logged(cause);
         };
     }
 
-    private static boolean diskFull(IOException e) {
+    /** What is the server's trouble rather than the client's: the log gets it whole, the client a short word. */
+    private static Status logged(Throwable cause) {
+        String reference = Long.toHexString(System.nanoTime());
+        LOG.error("Reference {}", reference, cause);
+        if (cause instanceof OutOfMemoryError) {
+            return retry(Code.RESOURCE_EXHAUSTED, "MEMORY_FULL", "the machine has no memory left", SPACE_RETRY_MILLIS);
+        }
+        if (cause instanceof StoreFormatException) {
+            return status(
+                    Code.FAILED_PRECONDITION,
+                    "RUN_DAMAGED",
+                    "a file of the run is damaged or of another version: see %s in the server's log"
+                            .formatted(reference));
+        }
+        boolean store = cause instanceof IOException || cause instanceof UncheckedIOException;
+        if (store && diskFull(cause)) {
+            return retry(
+                    Code.RESOURCE_EXHAUSTED, "DISK_FULL", "no space left in the data directory", SPACE_RETRY_MILLIS);
+        }
+        return status(
+                Code.INTERNAL,
+                store ? "STORE_FAILED" : "INTERNAL",
+                "internal error: see %s in the server's log".formatted(reference));
+    }
+
+    private static boolean diskFull(Throwable failure) {
         // Java has no type for ENOSPC and EDQUOT; these are the C library's words.
-        String message = String.valueOf(e.getMessage());
-        return message.contains("No space left on device") || message.contains("Disk quota exceeded");
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            String message = String.valueOf(cause.getMessage());
+            if (message.contains("No space left on device") || message.contains("Disk quota exceeded")) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static List<InvalidRequestException.Violation> violation(String field, String description) {
