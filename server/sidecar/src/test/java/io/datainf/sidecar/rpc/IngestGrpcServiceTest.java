@@ -18,6 +18,7 @@ import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.Opened;
 import io.datainf.proto.v1.RejectionReason;
 import io.datainf.proto.v1.SampleBatch;
+import io.datainf.sidecar.Await;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;

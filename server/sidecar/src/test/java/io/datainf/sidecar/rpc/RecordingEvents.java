@@ -10,7 +10,7 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
 
     final AtomicLong openStreams = new AtomicLong();
     final AtomicLong receivedBatches = new AtomicLong();
-    final AtomicLong receivedBytes = new AtomicLong();
+    final AtomicLong greatestUnackedBytes = new AtomicLong();
     final AtomicLong ackedBatches = new AtomicLong();
     final AtomicLong storedSamples = new AtomicLong();
     final AtomicLong rejectedSamples = new AtomicLong();
@@ -18,6 +18,8 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     final AtomicLong answeredQueries = new AtomicLong();
     final AtomicLong failedQueries = new AtomicLong();
     final AtomicLong refusedQueries = new AtomicLong();
+
+    private final AtomicLong unackedBytes = new AtomicLong();
 
     @Override
     public void streamOpened() {
@@ -32,12 +34,14 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     @Override
     public void batchReceived(int sampleCount, long payloadBytes) {
         receivedBatches.incrementAndGet();
-        receivedBytes.addAndGet(payloadBytes);
+        long unacked = unackedBytes.addAndGet(payloadBytes);
+        greatestUnackedBytes.accumulateAndGet(unacked, Math::max);
     }
 
     @Override
     public void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
         ackedBatches.incrementAndGet();
+        unackedBytes.addAndGet(-payloadBytes);
         storedSamples.addAndGet(storedCount);
         rejectedSamples.addAndGet(rejectedCount);
     }

@@ -12,6 +12,7 @@ import io.datainf.engine.store.StoreEvents;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
+import io.datainf.sidecar.Await;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.query.QueryLimits;
 import io.grpc.ManagedChannel;
@@ -96,7 +97,11 @@ final class TestServer implements AutoCloseable {
     }
 
     InfluenceServiceGrpc.InfluenceServiceBlockingV2Stub influenceService() {
-        return InfluenceServiceGrpc.newBlockingV2Stub(channel);
+        return influenceService(channel);
+    }
+
+    InfluenceServiceGrpc.InfluenceServiceBlockingV2Stub influenceService(ManagedChannel over) {
+        return InfluenceServiceGrpc.newBlockingV2Stub(over);
     }
 
     IngestServiceGrpc.IngestServiceBlockingV2Stub ingestService() {
