@@ -11,21 +11,6 @@ import java.util.concurrent.atomic.AtomicLong;
 /** Counts what writers do. */
 final class IngestMetrics implements IngestEvents {
 
-    private static final Duration[] ACK_BUCKETS = {
-        Duration.ofMillis(1),
-        Duration.ofMillis(2),
-        Duration.ofMillis(5),
-        Duration.ofMillis(10),
-        Duration.ofMillis(25),
-        Duration.ofMillis(50),
-        Duration.ofMillis(100),
-        Duration.ofMillis(250),
-        Duration.ofMillis(500),
-        Duration.ofSeconds(1),
-        Duration.ofSeconds(5),
-        Duration.ofSeconds(30)
-    };
-
     private final AtomicLong openStreams = new AtomicLong();
     private final AtomicLong pendingBatches = new AtomicLong();
     private final Counter receivedBytes;
@@ -54,9 +39,7 @@ final class IngestMetrics implements IngestEvents {
         duplicateSamples = samples(registry, "duplicate");
         rejectedSamples = samples(registry, "rejected");
         failedSamples = samples(registry, "failed");
-        ack = Timer.builder(MeterNames.INGEST_ACK)
-                .description("Time from the arrival of a batch's last byte to its ack")
-                .serviceLevelObjectives(ACK_BUCKETS)
+        ack = Latencies.timer(MeterNames.INGEST_ACK, "Time from the arrival of a batch's last byte to its ack")
                 .register(registry);
     }
 

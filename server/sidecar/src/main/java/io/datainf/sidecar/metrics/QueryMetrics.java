@@ -10,22 +10,6 @@ import java.time.Duration;
 /** Counts and times queries. */
 final class QueryMetrics implements QueryEvents {
 
-    private static final Duration[] STAGE_BUCKETS = {
-        Duration.ofNanos(500_000),
-        Duration.ofMillis(1),
-        Duration.ofMillis(2),
-        Duration.ofMillis(5),
-        Duration.ofMillis(10),
-        Duration.ofMillis(25),
-        Duration.ofMillis(50),
-        Duration.ofMillis(100),
-        Duration.ofMillis(250),
-        Duration.ofMillis(500),
-        Duration.ofSeconds(1),
-        Duration.ofSeconds(5),
-        Duration.ofSeconds(30)
-    };
-
     private final MeterRegistry registry;
     private final Counter refused;
 
@@ -70,11 +54,9 @@ final class QueryMetrics implements QueryEvents {
     }
 
     private Timer stage(InfluenceMethod method, String stage) {
-        return Timer.builder(MeterNames.QUERY_STAGE)
-                .description("Time of answered queries, by stage")
+        return Latencies.timer(MeterNames.QUERY_STAGE, "Time of answered queries, by stage")
                 .tag(MeterNames.TAG_METHOD, tagOf(method))
                 .tag(MeterNames.TAG_STAGE, stage)
-                .serviceLevelObjectives(STAGE_BUCKETS)
                 .register(registry);
     }
 

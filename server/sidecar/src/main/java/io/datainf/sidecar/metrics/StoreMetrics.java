@@ -9,19 +9,6 @@ import java.time.Duration;
 /** Counts what the store does. */
 final class StoreMetrics implements StoreEvents {
 
-    private static final Duration[] FORCE_BUCKETS = {
-        Duration.ofMillis(1),
-        Duration.ofMillis(2),
-        Duration.ofMillis(5),
-        Duration.ofMillis(10),
-        Duration.ofMillis(25),
-        Duration.ofMillis(50),
-        Duration.ofMillis(100),
-        Duration.ofMillis(500),
-        Duration.ofSeconds(2),
-        Duration.ofSeconds(10)
-    };
-
     private final Counter appendedBytes;
     private final Timer force;
     private final Counter failures;
@@ -32,9 +19,7 @@ final class StoreMetrics implements StoreEvents {
                 .description("Bytes written to segment files")
                 .baseUnit("bytes")
                 .register(registry);
-        force = Timer.builder(MeterNames.STORE_FORCE)
-                .description("Time of one force of a segment file to disk (fdatasync)")
-                .serviceLevelObjectives(FORCE_BUCKETS)
+        force = Latencies.timer(MeterNames.STORE_FORCE, "Time of one force of a segment file to disk (fdatasync)")
                 .register(registry);
         failures = Counter.builder(MeterNames.STORE_FAILURES)
                 .description("Writes and forces that failed; each ends the use of a segment file")
