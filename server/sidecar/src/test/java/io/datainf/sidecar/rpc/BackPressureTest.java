@@ -46,7 +46,7 @@ class BackPressureTest {
                                     .setTop(TopSamples.newBuilder().setCount(10))))
                             .build()));
             assertThat(quick.ids(0)).hasSize(10);
-            assertThat(server.events.answeredQueries.get()).isEqualTo(1);
+            Await.until("answered queries to be counted", () -> server.events.answeredQueries.get() == 1);
             assertThat(scoresHeld(server)).isTrue();
 
             answer.readRest(slow);
@@ -69,7 +69,7 @@ class BackPressureTest {
             slow.cancel("the test gives up", null);
             Await.until("the scores to go", () -> server.queries.memory().usedBytes() == 0);
             assertThat(server.events.answeredQueries.get()).isZero();
-            assertThat(server.events.failedQueries.get()).isEqualTo(1);
+            Await.until("failed queries to be counted", () -> server.events.failedQueries.get() == 1);
         }
     }
 
@@ -129,7 +129,9 @@ class BackPressureTest {
                 sent.get(20, TimeUnit.SECONDS);
             }
             assertThat(writer.endsWell()).isZero();
-            assertThat(server.events.rejectedSamples.get()).isEqualTo((long) batches * samples);
+            Await.until(
+                    "rejected samples to be counted",
+                    () -> server.events.rejectedSamples.get() == (long) batches * samples);
         }
     }
 

@@ -139,7 +139,7 @@ class InfluenceGrpcServiceTest {
         assertThat(answer.summary().hasQueueDuration()).isTrue();
         assertThat(answer.summary().getComputeDuration()).isNotEqualTo(Duration.getDefaultInstance());
         assertThat(answer.summary().hasRespondDuration()).isTrue();
-        assertThat(server.events.answeredQueries.get()).isEqualTo(1);
+        Await.until("answered queries to be counted", () -> server.events.answeredQueries.get() == 1);
     }
 
     @Test
@@ -302,7 +302,7 @@ class InfluenceGrpcServiceTest {
                         Code.INVALID_ARGUMENT,
                         "UNKNOWN_SAMPLE")
                 .says("18446744073709551614");
-        assertThat(server.events.failedQueries.get()).isEqualTo(2);
+        Await.until("failed queries to be counted", () -> server.events.failedQueries.get() == 2);
     }
 
     @Test
@@ -427,7 +427,7 @@ class InfluenceGrpcServiceTest {
             BlockingClientCall<?, QueryResponse> waiting = call(spec(), Wire.f32(POINT));
             Await.until("the query to wait", () -> server.queries.queueDepth() == 1);
             assertFails(spec(), Code.RESOURCE_EXHAUSTED, "QUERY_QUEUE_FULL").mayBeRetried();
-            assertThat(server.events.refusedQueries.get()).isEqualTo(1);
+            Await.until("refused queries to be counted", () -> server.events.refusedQueries.get() == 1);
             busy.letGo();
             assertThat(Answer.read(waiting).snapshot().getSampleCount()).isEqualTo(4);
         }

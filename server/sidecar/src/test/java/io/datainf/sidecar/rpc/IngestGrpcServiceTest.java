@@ -94,8 +94,8 @@ class IngestGrpcServiceTest {
         assertThat(run.sampleCount()).isEqualTo(3);
         assertThat(stored(11)).containsExactly(4, 5, 6);
         assertThat(stored(-1)).containsExactly(7, 8, 9);
-        assertThat(server.events.ackedBatches.get()).isEqualTo(2);
-        assertThat(server.events.storedSamples.get()).isEqualTo(3);
+        Await.until("acked batches to be counted", () -> server.events.ackedBatches.get() == 2);
+        Await.until("stored samples to be counted", () -> server.events.storedSamples.get() == 3);
     }
 
     @Test
@@ -170,7 +170,7 @@ class IngestGrpcServiceTest {
         assertThat(ack.getRejectedSamples(1).getBlockName()).isEqualTo("b1");
         assertThat(ack.getRejectedSamples(1).getReason()).isEqualTo(RejectionReason.REJECTION_REASON_INFINITE);
         assertThat(run.sampleCount()).isEqualTo(1);
-        assertThat(server.events.rejectedSamples.get()).isEqualTo(2);
+        Await.until("rejected samples to be counted", () -> server.events.rejectedSamples.get() == 2);
     }
 
     @Test
@@ -422,7 +422,7 @@ class IngestGrpcServiceTest {
             assertStatus(writer.fails())
                     .is(Code.RESOURCE_EXHAUSTED, "MEMORY_FULL")
                     .mayBeRetried();
-            assertThat(small.events.failedBatches.get()).isEqualTo(1);
+            Await.until("failed batches to be counted", () -> small.events.failedBatches.get() == 1);
         }
     }
 
