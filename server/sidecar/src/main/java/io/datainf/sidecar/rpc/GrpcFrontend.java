@@ -10,8 +10,8 @@ import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.grpc.BindableService;
-import io.grpc.ServerBuilder;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.time.Duration;
@@ -28,6 +28,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class GrpcFrontend implements AutoCloseable {
 
     private static final int MIN_THREADS = 4;
+    private static final int FLOW_CONTROL_WINDOW_BYTES = 1 << 20;
     private static final List<String> SERVICES = List.of(
             HealthStatusManager.SERVICE_NAME_ALL_SERVICES,
             RunServiceGrpc.SERVICE_NAME,
@@ -69,13 +70,15 @@ public final class GrpcFrontend implements AutoCloseable {
     }
 
     /**
-     * Puts the services on a server that is being built, with the message limit and the threads that they need.
-     *
-     * <p>The threads matter for memory: a message lies on the Java heap only while one of them decodes it.
+     * Puts the services on a server that is being built, with the limits and the threads that bound its memory: a message lies
+     * on the Java heap only while one of the threads decodes it, and before that, a stream has at most one message and one
+     * window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
      */
-    public void configure(ServerBuilder<?> builder) {
+    public void configure(NettyServerBuilder builder) {
         services.forEach(builder::addService);
-        builder.maxInboundMessageSize(limits.transportMessageBytes()).executor(callbacks);
+        builder.maxInboundMessageSize(limits.transportMessageBytes())
+                .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
+                .executor(callbacks);
     }
 
     /** Bytes of batches in memory that are not durable yet, over all writers. */

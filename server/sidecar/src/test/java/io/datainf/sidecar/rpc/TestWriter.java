@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /** A writer that does one thing after the other. It reads only when told to. */
 final class TestWriter {
 
-    private static final long PATIENCE_SECONDS = 20;
+    private static final long PATIENCE_SECONDS = 60;
 
     private final BlockingClientCall<IngestRequest, IngestResponse> call;
     private @Nullable StatusException failure;
