@@ -107,6 +107,15 @@ def test_push_may_be_repeated(
     assert "0 stored, 3 duplicate, 0 rejected" in capsys.readouterr().out
 
 
+def test_ids_that_are_no_integers_are_replaced_by_row_numbers_with_a_word(
+    server: ServerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "named.npz"
+    np.savez(path, **{**example_arrays(), "ids": np.array(["a", "b", "c"])})
+    assert main(["push", str(path), "--run", "named", "--target", server.target]) == 0
+    assert "ids are not integers" in capsys.readouterr().err
+
+
 def test_options_of_a_new_run_and_differences_to_an_existing_one(
     server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,3 +75,9 @@ def test_closed_client_is_refused() -> None:
     client.close()
     with pytest.raises(RuntimeError, match="the client is closed"):
         client.list_runs()
+
+
+@pytest.mark.parametrize("target", ["foo", "http://127.0.0.1:50051", "127.0.0.1:", "", 50051])
+def test_target_that_is_no_address_is_refused(target: Any) -> None:
+    with pytest.raises(ValueError, match=r"target is .*: expected 'host:port' or 'unix:/path'"):
+        datainf.Client(target)

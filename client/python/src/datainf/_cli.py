@@ -105,6 +105,8 @@ def _push(client: datainf.Client, options: argparse.Namespace) -> int:
     with ExchangeFile(options.file) as file:
         blocks = file.gradients("train")
         sample_ids = file.sample_ids(len(blocks[0]))
+        if file.has_other_ids:
+            print("datainf push: ids are not integers: using row numbers", file=sys.stderr)
         run = _run_for(client, options, file.blocks)
     row_count = min(options.limit or len(sample_ids), len(sample_ids))
     rows_at_once = max(_ADD_BYTES // (4 * run.dimension), 1)

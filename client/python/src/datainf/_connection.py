@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from datainf._proto.v1 import (
     run_service_pb2_grpc,
 )
 
+_TARGET = re.compile(r"unix:.+|dns:.+|(\[[0-9A-Fa-f:.]+\]|[^:/\s\[\]]+):\d{1,5}")
 _INGEST_METHOD = "/datainf.v1.IngestService/Ingest"
 
 _CHANNEL_OPTIONS = [
@@ -39,6 +41,8 @@ class Connection:
     """Channel and stubs of one client. Opens no socket before the first call. Thread-safe."""
 
     def __init__(self, target: str, options: ClientOptions) -> None:
+        if not isinstance(target, str) or not _TARGET.fullmatch(target):
+            raise ValueError(f"target is {target!r}: expected 'host:port' or 'unix:/path'")
         if options.credentials is None:
             self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
         else:

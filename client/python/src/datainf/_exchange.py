@@ -27,6 +27,7 @@ class ExchangeFile:
 
     Attributes:
         blocks: The blocks, L of them, in order.
+        has_other_ids: `sample_ids` found ids that are not integers, and returned row numbers.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -37,6 +38,7 @@ class ExchangeFile:
             ExchangeFileError: It has another format.
         """
         self._path = path
+        self.has_other_ids = False
         try:
             loaded = np.load(path, allow_pickle=False)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -96,6 +98,7 @@ class ExchangeFile:
         if array.dtype.kind not in "iuU" or not all(
             _INTEGER.fullmatch(text.removeprefix("-")) for text in texts
         ):
+            self.has_other_ids = True
             return rows
         ids = [int(text) for text in texts]
         wrong = next((i for i in ids if not 0 <= i < 2**64), None)

@@ -39,7 +39,7 @@ public final class AdminServer implements AutoCloseable {
     public static AdminServer start(
             InetSocketAddress address, UnaryOperator<String> metrics, Supplier<Optional<String>> notReady)
             throws IOException {
-        AdminServer admin = new AdminServer(HttpServer.create(address, BACKLOG));
+        AdminServer admin = new AdminServer(bind(address));
         admin.route("/metrics", () -> new Page(200, PROMETHEUS_TEXT, metrics.apply(PROMETHEUS_TEXT)));
         admin.route("/healthz", () -> new Page(200, TEXT, "ok\n"));
         admin.route(
@@ -62,6 +62,14 @@ public final class AdminServer implements AutoCloseable {
     public void close() {
         server.stop(0);
         threads.close();
+    }
+
+    private static HttpServer bind(InetSocketAddress address) throws IOException {
+        try {
+            return HttpServer.create(address, BACKLOG);
+        } catch (IOException e) {
+            throw new IOException("cannot listen on http address %s: %s".formatted(address, e.getMessage()), e);
+        }
     }
 
     private void route(String path, Supplier<Page> page) {

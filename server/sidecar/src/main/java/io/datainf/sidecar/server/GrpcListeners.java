@@ -117,7 +117,12 @@ final class GrpcListeners implements AutoCloseable {
                 .permitKeepAliveWithoutCalls(true)
                 .intercept(interceptor);
         frontend.configure(builder);
-        servers.add(builder.build().start());
+        try {
+            servers.add(builder.build().start());
+        } catch (IOException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new IOException("cannot listen on %s: %s".formatted(address, cause.getMessage()), e);
+        }
     }
 
     /** Removes the socket that a killed server left behind; one that somebody listens on is an error. */

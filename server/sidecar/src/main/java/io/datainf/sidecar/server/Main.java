@@ -1,5 +1,6 @@
 package io.datainf.sidecar.server;
 
+import java.nio.file.FileSystemException;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -68,7 +69,9 @@ public final class Main implements Runnable {
         });
         main.setExecutionExceptionHandler((e, command, result) -> {
             LOG.debug("failed", e);
-            command.getErr().println("datainf-server: " + e.getMessage());
+            // The message of a file system's exception is often the bare path.
+            Object problem = e instanceof FileSystemException ? e : e.getMessage();
+            command.getErr().println("datainf-server: " + problem);
             return CommandLine.ExitCode.SOFTWARE;
         });
         return main;

@@ -14,6 +14,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.StandardProtocolFamily;
 import java.net.URI;
 import java.net.UnixDomainSocketAddress;
@@ -72,6 +73,21 @@ class SidecarTest {
     }
 
     @Test
+    void start_onPortInUse_namesTheAddress() throws Exception {
+        try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            InetSocketAddress taken = (InetSocketAddress) other.getLocalSocketAddress();
+            InetSocketAddress free = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+
+            assertThatThrownBy(() -> Sidecar.start(config("data", taken, free)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContainingAll("127.0.0.1:" + taken.getPort(), "in use");
+            assertThatThrownBy(() -> Sidecar.start(config("data", free, taken)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContainingAll("http", "127.0.0.1:" + taken.getPort(), "in use");
+        }
+    }
+
+    @Test
     void start_onSocketOfAKilledServer_takesItOver() throws Exception {
         Path socket = folder.resolve("grpc.sock");
         // Closing a Java socket leaves its file, as kill -9 does.
@@ -110,12 +126,16 @@ class SidecarTest {
 
     private ServerConfig config(String dataDirectory) {
         InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        return config(dataDirectory, anyPort, anyPort);
+    }
+
+    private ServerConfig config(String dataDirectory, InetSocketAddress grpc, InetSocketAddress http) {
         return new ServerConfig(
                 folder.resolve(dataDirectory),
                 new ServerConfig.Listeners(
-                        anyPort,
+                        grpc,
                         Optional.of(folder.resolve("grpc.sock")),
-                        anyPort,
+                        http,
                         false,
                         Optional.of(folder.resolve("ready.json"))),
                 64L << 20,
