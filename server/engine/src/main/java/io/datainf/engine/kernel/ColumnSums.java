@@ -6,6 +6,9 @@ package io.datainf.engine.kernel;
  */
 public interface ColumnSums {
 
+    /** Number of columns. */
+    int columnCount();
+
     /**
      * Adds one block of one column to {@code target}.
      *

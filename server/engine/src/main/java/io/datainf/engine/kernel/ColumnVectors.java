@@ -6,6 +6,9 @@ package io.datainf.engine.kernel;
  */
 public interface ColumnVectors {
 
+    /** Number of columns. */
+    int columnCount();
+
     /**
      * Sets one block of one column to {@code factor * values}, rounded to the precision of the kernels.
      *

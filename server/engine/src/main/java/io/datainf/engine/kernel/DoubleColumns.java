@@ -17,7 +17,8 @@ final class DoubleColumns implements ColumnVectors, ColumnSums {
         this.values = arena.allocate(ValueLayout.JAVA_DOUBLE, (long) columnCount * blocks.elementCount());
     }
 
-    int columnCount() {
+    @Override
+    public int columnCount() {
         return columnCount;
     }
 

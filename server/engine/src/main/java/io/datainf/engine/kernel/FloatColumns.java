@@ -17,7 +17,8 @@ final class FloatColumns implements ColumnVectors {
         this.values = arena.allocate(ValueLayout.JAVA_FLOAT, (long) columnCount * blocks.elementCount());
     }
 
-    int columnCount() {
+    @Override
+    public int columnCount() {
         return columnCount;
     }
 

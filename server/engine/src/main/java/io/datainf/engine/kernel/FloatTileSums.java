@@ -35,6 +35,11 @@ final class FloatTileSums implements ColumnSums {
     }
 
     @Override
+    public int columnCount() {
+        return tile.columnCount();
+    }
+
+    @Override
     public void addTo(int column, int block, BlockVector target) {
         long first = (long) column * blocks.elementCount() + blocks.offset(block);
         for (int i = 0; i < target.length(); i++) {

@@ -54,12 +54,13 @@ public interface GradientKernels {
     void dots(GradientTile tile, ColumnVectors vectors, double[] dots);
 
     /**
-     * Adds up the rows of the tile, weighted by their inner products with the columns: for block b and column j,
-     * sums_bj += sum_k weight_bk (v_bj . g_bk) g_bk. Reads each row from memory once. A row of weight 0 adds nothing.
+     * Adds up the rows of the tile, weighted by their inner products with the columns, for one or more sets of weights: for block b, set s and
+     * column j, sums_b,sm+j += sum_k weight_sbk (v_bj . g_bk) g_bk, m columns. Reads each row from memory once and forms its products once. A
+     * row of weight 0 adds nothing.
      *
      * @param vectors columns over the blocks of the tile, made by these kernels
-     * @param weights [blocks, rows]
-     * @param sums as many columns over the same blocks, made by these kernels
+     * @param weights [sets, blocks, rows]
+     * @param sums {@code sets * vectors.columnCount()} columns over the same blocks, made by these kernels
      */
     void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums);
 

@@ -32,17 +32,18 @@ final class RowGroup implements AutoCloseable {
     private final long[] rowOffsets = new long[ROWS];
     private final float[] lanes = new float[2 * ROWS * FloatLoops.LANES];
     private final double[] dots; // [columns, ROWS]
-    private final float[] coefficients; // [columns, ROWS]
+    private final float[] coefficients; // [sums, ROWS]
     private int firstRow;
     private int rowCount;
 
-    RowGroup(GradientTile tile, int columnCount) {
+    /** Makes room for the products with {@code columnCount} columns and the coefficients of {@code sumCount} sums. */
+    RowGroup(GradientTile tile, int columnCount, int sumCount) {
         this.tile = tile;
         this.rows = tile.rows();
         this.widening = tile.elementType() == ElementType.BF16;
         this.piece = widening ? arena.allocate(ValueLayout.JAVA_FLOAT, (long) ROWS * PIECE_ELEMENTS) : rows;
         this.dots = new double[columnCount * ROWS];
-        this.coefficients = new float[columnCount * ROWS];
+        this.coefficients = new float[sumCount * ROWS];
     }
 
     /** Takes the rows of the tile from {@code row} on. */
@@ -88,20 +89,24 @@ final class RowGroup implements AutoCloseable {
         }
     }
 
-    /** Makes the coefficients of the rows: products times weights, which lie at {@code weightIndex} for row 0 of the tile. */
-    void weightDots(double[] weights, int weightIndex) {
+    /** Makes the coefficients of block {@code b} of the rows: products times weights, [sets, blocks, rows of the tile]. */
+    void weightDots(double[] weights, int b) {
         Arrays.fill(coefficients, 0);
-        for (int i = 0; i < rowCount; i++) {
-            double weight = weights[weightIndex + firstRow + i];
-            if (weight != 0) {
-                for (int at = i; at < dots.length; at += ROWS) {
-                    coefficients[at] = (float) (weight * dots[at]);
+        for (int first = 0; first < coefficients.length; first += dots.length) {
+            int set = first / dots.length;
+            int firstWeight = (set * tile.blocks().blockCount() + b) * tile.rowCount() + firstRow;
+            for (int i = 0; i < rowCount; i++) {
+                double weight = weights[firstWeight + i];
+                if (weight != 0) {
+                    for (int at = i; at < dots.length; at += ROWS) {
+                        coefficients[first + at] = (float) (weight * dots[at]);
+                    }
                 }
             }
         }
     }
 
-    /** Adds block {@code b} of the rows to all columns, multiplied by their coefficients. */
+    /** Adds block {@code b} of the rows to all sums, multiplied by their coefficients. */
     void addRows(int b, FloatColumns sums) {
         int start = tile.blocks().offset(b);
         int end = start + tile.blocks().width(b);

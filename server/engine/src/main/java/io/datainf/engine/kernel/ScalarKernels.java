@@ -67,17 +67,18 @@ final class ScalarKernels implements GradientKernels {
         DoubleColumns r = (DoubleColumns) sums;
         MemorySegment rows = tile.rows();
         double[] piece = new double[PIECE_ELEMENTS];
-        double[] coefficients = new double[v.columnCount()];
+        double[] rowDots = new double[v.columnCount()];
+        double[] coefficients = new double[r.columnCount()];
+        int setLength = tile.blocks().blockCount() * tile.rowCount();
         for (int b = 0; b < tile.blocks().blockCount(); b++) {
             for (int k = 0; k < tile.rowCount(); k++) {
-                double weight = weights[b * tile.rowCount() + k];
-                if (weight != 0) {
-                    rowDots(tile, rows, k, b, v, piece, coefficients);
-                    for (int j = 0; j < coefficients.length; j++) {
-                        coefficients[j] *= weight;
-                    }
-                    addRow(tile, rows, k, b, coefficients, piece, r);
+                rowDots(tile, rows, k, b, v, piece, rowDots);
+                for (int at = 0; at < coefficients.length; at++) {
+                    int set = at / rowDots.length;
+                    double weight = weights[set * setLength + b * tile.rowCount() + k];
+                    coefficients[at] = weight == 0 ? 0 : weight * rowDots[at % rowDots.length];
                 }
+                addRow(tile, rows, k, b, coefficients, piece, r);
             }
         }
     }
@@ -112,7 +113,7 @@ final class ScalarKernels implements GradientKernels {
         }
     }
 
-    /** Adds block {@code b} of row {@code k} to each column, multiplied by its coefficient. */
+    /** Adds block {@code b} of row {@code k} to each column, multiplied by its coefficient; where that is 0, not at all. */
     private static void addRow(
             GradientTile tile,
             MemorySegment rows,
@@ -126,7 +127,9 @@ final class ScalarKernels implements GradientKernels {
             int count = Math.min(PIECE_ELEMENTS, width - done);
             widen(rows, tile.elementType(), offsetBytes(tile, k, b, done), piece, count);
             for (int j = 0; j < coefficients.length; j++) {
-                add(coefficients[j], piece, count, r.values(), r.index(j, b) + done);
+                if (coefficients[j] != 0) {
+                    add(coefficients[j], piece, count, r.values(), r.index(j, b) + done);
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ final class VectorApiKernels implements GradientKernels {
     @Override
     public void dots(GradientTile tile, ColumnVectors vectors, double[] dots) {
         FloatColumns v = (FloatColumns) vectors;
-        try (RowGroup group = new RowGroup(tile, v.columnCount())) {
+        try (RowGroup group = new RowGroup(tile, v.columnCount(), 0)) {
             for (int row = 0; row < tile.rowCount(); row += RowGroup.ROWS) {
                 group.moveTo(row);
                 for (int b = 0; b < tile.blocks().blockCount(); b++) {
@@ -62,12 +62,12 @@ final class VectorApiKernels implements GradientKernels {
     public void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums) {
         FloatColumns v = (FloatColumns) vectors;
         FloatTileSums r = (FloatTileSums) sums;
-        try (RowGroup group = new RowGroup(tile, v.columnCount())) {
+        try (RowGroup group = new RowGroup(tile, v.columnCount(), r.columnCount())) {
             for (int row = 0; row < tile.rowCount(); row += RowGroup.ROWS) {
                 group.moveTo(row);
                 for (int b = 0; b < tile.blocks().blockCount(); b++) {
                     group.computeDots(b, v);
-                    group.weightDots(weights, b * tile.rowCount());
+                    group.weightDots(weights, b);
                     group.addRows(b, r.tile());
                 }
             }

@@ -84,6 +84,16 @@ class GradientKernelsContractTest {
 
     @ParameterizedTest(name = "{0} {2}")
     @MethodSource("kernelsAndTypes")
+    void accumulate_withSeveralSetsOfWeights_equalsDefinition(String name, GradientKernels kernels, ElementType type) {
+        try (Fixture fixture = new Fixture(type, TILE_ROWS + 3, 1, 5, 37, 2, 67)) {
+            for (int m : new int[] {1, 2, 3, 8}) {
+                fixture.checkAccumulate(kernels, TILE_ROWS + 3, fixture.blocks(1, 5), m, 3);
+            }
+        }
+    }
+
+    @ParameterizedTest(name = "{0} {2}")
+    @MethodSource("kernelsAndTypes")
     void columns_computedTogetherOrApart_haveEqualBits(String name, GradientKernels kernels, ElementType type) {
         try (Fixture fixture = new Fixture(type, 9, 67, 3)) {
             double[] together = fixture.dots(kernels, 0, 9, fixture.allBlocks(), 5);
@@ -263,53 +273,65 @@ class GradientKernelsContractTest {
         }
 
         void checkAccumulate(GradientKernels kernels, int rows, BlockRange range, int m) {
+            checkAccumulate(kernels, rows, range, m, 1);
+        }
+
+        void checkAccumulate(GradientKernels kernels, int rows, BlockRange range, int m, int sets) {
             try (Arena target = Arena.ofConfined()) {
                 ColumnVectors vectors = vectors(kernels, range, 0, m, target);
-                ColumnSums sums = kernels.newSums(range, type, m, target);
+                ColumnSums sums = kernels.newSums(range, type, sets * m, target);
                 for (int row = 0; row < rows; row += TILE_ROWS) {
                     int count = Math.min(TILE_ROWS, rows - row);
-                    double[] weights = new double[range.blockCount() * count];
+                    double[] weights = new double[sets * range.blockCount() * count];
                     for (int at = 0; at < weights.length; at++) {
-                        weights[at] = weight(at / count, row + at % count);
+                        int b = at / count % range.blockCount();
+                        weights[at] = weight(at / count / range.blockCount(), b, row + at % count);
                     }
                     kernels.accumulate(new GradientTile(matrix, row, count, range), vectors, weights, sums);
                 }
                 for (int b = 0; b < range.blockCount(); b++) {
-                    for (int j = 0; j < m; j++) {
-                        checkSums(kernels, rows, range, b, j, sums, target);
+                    for (int at = 0; at < sets * m; at++) {
+                        checkSums(kernels, rows, range, b, at, m, sums, target);
                     }
                 }
             }
         }
 
         private void checkSums(
-                GradientKernels kernels, int rows, BlockRange range, int b, int j, ColumnSums sums, Arena target) {
+                GradientKernels kernels,
+                int rows,
+                BlockRange range,
+                int b,
+                int at,
+                int m,
+                ColumnSums sums,
+                Arena target) {
             int l = range.firstBlock() + b;
-            double[] v = column(j, l);
+            double[] v = column(at % m, l);
             double[] expected = new double[v.length];
             double scale = 0;
             for (int k = 0; k < rows; k++) {
                 double[] g = row(k, l);
-                double coefficient = weight(b, k) * dot(v, g);
+                double coefficient = weight(at / m, b, k) * dot(v, g);
                 for (int e = 0; e < g.length; e++) {
                     expected[e] += coefficient * g[e];
                 }
-                scale += weight(b, k) * norm(v) * dot(g, g);
+                scale += weight(at / m, b, k) * norm(v) * dot(g, g);
             }
             BlockVector actual = new BlockVector(v.length, target);
             actual.clear(v.length);
-            sums.addTo(j, b, actual);
+            sums.addTo(at, b, actual);
             assertThat(actual.length()).isEqualTo(v.length);
             for (int e = 0; e < v.length; e++) {
                 assertThat(actual.get(e))
-                        .describedAs("seed %d, width %d, column %d, element %d", SEED, v.length, j, e)
+                        .describedAs("seed %d, width %d, m %d, sum %d, element %d", SEED, v.length, m, at, e)
                         .isCloseTo(expected[e], within(kernels.relativeError() * scale));
             }
         }
 
         /** Some weights are 0: such rows must not count. */
-        private static double weight(int block, int row) {
-            return (block + row) % 5 == 3 ? 0 : 0.25 * (1 + row % 3);
+        private static double weight(int set, int block, int row) {
+            return (set + block + row) % 5 == 3 ? 0 : 0.25 * (1 + set + row % 3);
         }
 
         @Override
