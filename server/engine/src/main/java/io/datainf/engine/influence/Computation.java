@@ -21,15 +21,18 @@ final class Computation {
     private final KernelPool pool;
     private final Cancellation cancellation;
     private final double[] relativeErrors; // [m]
+    private final double[] hvpNorms; // [m]
     private boolean recomputed;
 
-    Computation(InfluenceRequest request, Numerics numerics, KernelPool pool, Cancellation cancellation) {
+    Computation(
+            InfluenceRequest request, Damping damping, Numerics numerics, KernelPool pool, Cancellation cancellation) {
         this.request = request;
-        this.lambda = lambda(request);
+        this.lambda = lambda(request.samples(), damping);
         this.numerics = numerics;
         this.pool = pool;
         this.cancellation = cancellation;
         this.relativeErrors = new double[request.validationCount()];
+        this.hvpNorms = new double[request.validationCount()];
     }
 
     /** Runs the computation. The caller closes the scores. */
@@ -42,7 +45,7 @@ final class Computation {
                 int end = Math.min(first + MAX_COLUMNS, request.validationCount());
                 computePoints(IntStream.range(first, end).toArray(), single, exact, table);
             }
-            return new InfluenceScores(table, lambda, errorBound(), recomputed);
+            return new InfluenceScores(table, lambda, errorBound(), recomputed, hvpNorms, null);
         } catch (Throwable e) {
             table.close();
             throw e;
@@ -82,6 +85,7 @@ final class Computation {
             for (int j = 0; j < points.length; j++) {
                 relativeErrors[points[j]] = scan.relativeError(j);
                 greatestScores[j] = scan.greatestScore(j);
+                hvpNorms[points[j]] = hvp.norm(j);
             }
         }
         return greatestScores;
@@ -107,9 +111,8 @@ final class Computation {
         return Double.isFinite(greatest) ? OptionalDouble.of(greatest) : OptionalDouble.empty();
     }
 
-    private static double[] lambda(InfluenceRequest request) {
-        SampleSet samples = request.samples();
-        double[] lambda = request.damping().lambda(samples.layout(), samples.statistics());
+    private static double[] lambda(SampleSet samples, Damping damping) {
+        double[] lambda = damping.lambda(samples.layout(), samples.statistics());
         for (int l = 0; l < lambda.length; l++) {
             boolean zeroBlock = samples.statistics().squaredNormSums()[l] == 0;
             if (zeroBlock ? lambda[l] != 0 : !(lambda[l] > 0) || Double.isInfinite(lambda[l])) {

@@ -1,7 +1,8 @@
 package io.datainf.engine.influence;
 
 import io.datainf.engine.kernel.GradientKernels;
-import java.util.function.BooleanSupplier;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
 public final class InfluenceCalculator implements AutoCloseable {
@@ -39,19 +40,52 @@ public final class InfluenceCalculator implements AutoCloseable {
     }
 
     /**
-     * Computes scores. The caller closes them. Calls that come together queue for the threads, task by task.
+     * Computes scores, one result for each damping, in order. The caller closes each. Calls that come together queue for the threads, task by task.
      *
-     * @param cancelled asked between row tiles, by several threads; true stops the work
      * @throws java.util.concurrent.CancellationException if cancelled, or if the calling thread is interrupted
      * @throws IllegalArgumentException if the damping does not fit the blocks or comes to a value that is not finite and greater
      *     than 0, or a validation gradient is not finite
      * @throws ArithmeticException if scores exceed float64, which takes an extreme damping
      * @throws IllegalStateException if the calculator is closed
      */
-    public InfluenceScores compute(InfluenceRequest request, BooleanSupplier cancelled) {
-        Cancellation cancellation = new Cancellation(cancelled);
+    public List<InfluenceScores> compute(InfluenceRequest request, WorkMonitor monitor) {
+        Cancellation cancellation = new Cancellation(monitor::cancelled);
         cancellation.check();
-        return new Computation(request, numerics, pool, cancellation).run(single, exact);
+        List<InfluenceScores> scores = new ArrayList<>();
+        try {
+            for (Damping damping : request.dampings()) {
+                scores.add(new Computation(request, damping, numerics, pool, cancellation).run(single, exact));
+            }
+            return scores;
+        } catch (Throwable e) {
+            scores.forEach(InfluenceScores::close);
+            throw e;
+        }
+    }
+
+    /**
+     * Computes the influence of samples on themselves, [ordinals]. For all samples this takes n^2 D multiplications: see
+     * {@link SelfInfluenceRequest#multiplications()}.
+     *
+     * @throws java.util.concurrent.CancellationException if cancelled, or if the calling thread is interrupted
+     * @throws IllegalArgumentException if the damping does not fit the blocks
+     * @throws IllegalStateException if the calculator is closed
+     */
+    public double[] selfInfluence(SelfInfluenceRequest request, WorkMonitor monitor) {
+        throw new UnsupportedOperationException("self-influence");
+    }
+
+    /**
+     * Compares methods with EXACT.
+     *
+     * @param request whose method is EXACT and which has one damping
+     * @param methods the methods to compare
+     * @throws IllegalArgumentException if the request is none of EXACT, or has several dampings
+     * @throws MemoryLimitException if EXACT may not take the memory that it needs
+     */
+    public MethodComparison compareMethods(
+            InfluenceRequest request, List<InfluenceMethod> methods, WorkMonitor monitor) {
+        throw new UnsupportedOperationException("comparison of methods");
     }
 
     /** Lets the computations that are under way end, and the threads with them. */

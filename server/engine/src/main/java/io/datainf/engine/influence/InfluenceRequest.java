@@ -1,6 +1,7 @@
 package io.datainf.engine.influence;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * One computation: the influence of every sample of a set on each of m validation points.
@@ -10,7 +11,7 @@ import java.lang.foreign.MemorySegment;
  * @param validationGradients [m, D] row-major, float32 little-endian, finite, any alignment; borrowed,
  *     readable by every thread and not changed while the computation runs
  * @param method how h is found
- * @param damping how lambda is found
+ * @param dampings ways to find lambda, each answered apart; at least 1. The products v . g are computed once for all of them
  * @param perBlock keep each block's term of the scores as well
  * @param reproducible bit-identical scores for any thread count, load or restart. They always are: work is split by
  *     rows and layout only
@@ -20,7 +21,7 @@ public record InfluenceRequest(
         int validationCount,
         MemorySegment validationGradients,
         InfluenceMethod method,
-        Damping damping,
+        List<Damping> dampings,
         boolean perBlock,
         boolean reproducible) {
 
@@ -31,6 +32,10 @@ public record InfluenceRequest(
         if (validationCount < 1) {
             throw new IllegalArgumentException("validationCount is %d: expected at least 1".formatted(validationCount));
         }
+        if (dampings.isEmpty()) {
+            throw new IllegalArgumentException("dampings is empty: expected at least 1");
+        }
+        dampings = List.copyOf(dampings);
         long byteCount = (long) validationCount * samples.layout().dimension() * Float.BYTES;
         if (validationGradients.byteSize() != byteCount) {
             throw new IllegalArgumentException("validationGradients has %d bytes: expected %d, [%d, %d] float32"

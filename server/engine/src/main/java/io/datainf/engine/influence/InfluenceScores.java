@@ -1,6 +1,8 @@
 package io.datainf.engine.influence;
 
+import java.util.Optional;
 import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Scores of all rows of a sample set, off-heap: [m, rowCount] float64, and per block [L, m, rowCount] where asked for. Sign
@@ -14,12 +16,22 @@ public final class InfluenceScores implements AutoCloseable {
     private final double[] lambda;
     private final OptionalDouble relativeErrorBound;
     private final boolean recomputedInDouble;
+    private final double[] inverseHvpNorms; // [m]
+    private final @Nullable SolverReport solverReport;
 
-    InfluenceScores(ScoreTable table, double[] lambda, OptionalDouble relativeErrorBound, boolean recomputedInDouble) {
+    InfluenceScores(
+            ScoreTable table,
+            double[] lambda,
+            OptionalDouble relativeErrorBound,
+            boolean recomputedInDouble,
+            double[] inverseHvpNorms,
+            @Nullable SolverReport solverReport) {
         this.table = table;
         this.lambda = lambda;
         this.relativeErrorBound = relativeErrorBound;
         this.recomputedInDouble = recomputedInDouble;
+        this.inverseHvpNorms = inverseHvpNorms;
+        this.solverReport = solverReport;
     }
 
     /** Score of the row for validation point {@code query}. */
@@ -57,6 +69,16 @@ public final class InfluenceScores implements AutoCloseable {
      */
     public boolean recomputedInDouble() {
         return recomputedInDouble;
+    }
+
+    /** |h| of a validation point over the blocks that are not skipped, for {@link Normalizations#cosine}. */
+    public double inverseHvpNorm(int query) {
+        return inverseHvpNorms[query];
+    }
+
+    /** How well the solver did; empty for methods that solve nothing, DATAINF and HESSIAN_FREE. */
+    public Optional<SolverReport> solverReport() {
+        return Optional.ofNullable(solverReport);
     }
 
     @Override

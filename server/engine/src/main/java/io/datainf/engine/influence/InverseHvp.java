@@ -17,6 +17,7 @@ final class InverseHvp implements AutoCloseable {
     private final int columnCount;
     private final ColumnVectors[] vectors; // one a range of the plan
     private final double[] factors; // [L, columns]
+    private final double[] norms; // [L, columns]
     private final double[] magnitudes; // [L, columns]
     private final double[] divisors; // [L]
     private final Arena arena = Arena.ofShared();
@@ -29,6 +30,7 @@ final class InverseHvp implements AutoCloseable {
     InverseHvp(ScanPlan plan, GradientKernels kernels, int columnCount, double[] divisors) {
         this.columnCount = columnCount;
         this.factors = new double[divisors.length * columnCount];
+        this.norms = new double[divisors.length * columnCount];
         this.magnitudes = new double[divisors.length * columnCount];
         this.divisors = divisors;
         this.vectors = new ColumnVectors[plan.ranges().size()];
@@ -53,10 +55,12 @@ final class InverseHvp implements AutoCloseable {
      * @param magnitude sum of the norms of what u was formed from: |v_l| + |r_l|, or |v_l|
      */
     void set(BlockRange range, int rangeIndex, int column, int block, BlockVector u, double magnitude) {
-        int exponent = exponent(u.norm());
+        double norm = u.norm();
+        int exponent = exponent(norm);
         vectors[rangeIndex].set(column, block, Math.scalb(1.0, -exponent), u);
         int at = (range.firstBlock() + block) * columnCount + column;
         factors[at] = -Math.scalb(1.0, exponent);
+        norms[at] = norm / divisors[range.firstBlock() + block];
         magnitudes[at] = magnitude / divisors[range.firstBlock() + block];
     }
 
@@ -78,6 +82,16 @@ final class InverseHvp implements AutoCloseable {
     /** What the rounding error of that term is relative to, per unit of |g_{k,l}|: (|v_l| + |r_l|) / divisor_l. */
     double magnitude(int block, int column) {
         return magnitudes[block * columnCount + column];
+    }
+
+    /** |h| of one validation point. */
+    double norm(int column) {
+        double sum = 0;
+        for (int l = 0; l < divisors.length; l++) {
+            double norm = norms[l * columnCount + column];
+            sum += norm * norm;
+        }
+        return Math.sqrt(sum);
     }
 
     /** Number of validation points. */

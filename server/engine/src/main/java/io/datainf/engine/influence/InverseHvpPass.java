@@ -64,6 +64,9 @@ final class InverseHvpPass {
                 case InfluenceMethod.DataInf() -> dataInf(hvp);
                 case InfluenceMethod.HessianFree() ->
                     pool.forEach(plan.ranges().size(), cancellation, r -> copyValidation(r, hvp));
+                case InfluenceMethod.Lissa lissa -> throw new UnsupportedOperationException(lissa.toString());
+                case InfluenceMethod.LissaReference lissa -> throw new UnsupportedOperationException(lissa.toString());
+                case InfluenceMethod.Exact exact -> throw new UnsupportedOperationException(exact.toString());
             }
             return hvp;
         } catch (Throwable e) {
@@ -75,7 +78,7 @@ final class InverseHvpPass {
     private double[] divisors() {
         return switch (request.method()) {
             case InfluenceMethod.DataInf() -> lambda;
-            case InfluenceMethod.HessianFree() -> {
+            default -> {
                 double[] ones = new double[lambda.length];
                 Arrays.fill(ones, 1);
                 yield ones;

@@ -68,8 +68,8 @@ final class WarmUp {
     private static void compute(InfluenceCalculator calculator, SampleSet samples, int m, MemorySegment values) {
         MemorySegment v = values.asSlice(0, (long) m * LAYOUT.dimension() * Float.BYTES);
         InfluenceRequest request = new InfluenceRequest(
-                samples, m, v, new InfluenceMethod.DataInf(), new Damping.Scaled(0.1), false, false);
-        calculator.compute(request, () -> false).close();
+                samples, m, v, new InfluenceMethod.DataInf(), List.of(new Damping.Scaled(0.1)), false, false);
+        calculator.compute(request, WorkMonitor.of(() -> false)).forEach(InfluenceScores::close);
     }
 
     private static void fill(MemorySegment values, SplittableRandom random) {

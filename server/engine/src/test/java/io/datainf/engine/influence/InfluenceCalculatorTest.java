@@ -1,5 +1,6 @@
 package io.datainf.engine.influence;
 
+import static io.datainf.engine.influence.ScoreAssertions.onlyScores;
 import static io.datainf.engine.influence.ScoreAssertions.row;
 import static io.datainf.engine.influence.StoredSamples.gaussian;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -47,7 +48,7 @@ class InfluenceCalculatorTest {
 
     private static List<double[]> scores(InfluenceRequest request, int threads) {
         try (InfluenceCalculator calculator = InfluenceCalculator.create(threads);
-                InfluenceScores scores = calculator.compute(request, () -> false)) {
+                InfluenceScores scores = onlyScores(calculator, request)) {
             List<double[]> rows = new ArrayList<>();
             for (int j = 0; j < request.validationCount(); j++) {
                 rows.add(row(scores, j, request.samples().rowCount()));
@@ -67,7 +68,7 @@ class InfluenceCalculatorTest {
             List<Future<double[]>> answers = new ArrayList<>();
             for (int i = 0; i < 30; i++) {
                 answers.add(callers.submit(() -> {
-                    try (InfluenceScores scores = calculator.compute(request, () -> false)) {
+                    try (InfluenceScores scores = onlyScores(calculator, request)) {
                         return row(scores, 1, 600);
                     }
                 }));
@@ -84,7 +85,8 @@ class InfluenceCalculatorTest {
                         new StoredSamples(StoredSamples.layout(6), ElementType.F32, gaussian(random, 90, 6));
                 InfluenceCalculator calculator = InfluenceCalculator.create(1)) {
             InfluenceRequest request = samples.request(DATAINF, gaussian(random, 1, 6));
-            assertThatThrownBy(() -> calculator.compute(request, () -> true)).isInstanceOf(CancellationException.class);
+            assertThatThrownBy(() -> onlyScores(calculator, request, () -> true))
+                    .isInstanceOf(CancellationException.class);
         }
     }
 
@@ -95,16 +97,16 @@ class InfluenceCalculatorTest {
                 InfluenceCalculator calculator = InfluenceCalculator.create(2)) {
             InfluenceRequest request = samples.request(DATAINF, gaussian(random, 1, 65));
             AtomicInteger total = new AtomicInteger();
-            calculator.compute(request, () -> total.incrementAndGet() < 0).close();
+            onlyScores(calculator, request, () -> total.incrementAndGet() < 0).close();
             assertThat(total.get()).isGreaterThan(10); // asked often enough to stop within a tile
             for (int last = 1; last <= total.get(); last++) {
                 AtomicInteger asked = new AtomicInteger();
                 int stopAt = last;
-                assertThatThrownBy(() -> calculator.compute(request, () -> asked.incrementAndGet() >= stopAt))
+                assertThatThrownBy(() -> onlyScores(calculator, request, () -> asked.incrementAndGet() >= stopAt))
                         .isInstanceOf(CancellationException.class);
                 assertThat(asked.get()).isBetween(stopAt, stopAt + 1); // each of two threads at most once more
             }
-            calculator.compute(request, () -> false).close();
+            onlyScores(calculator, request).close();
         }
     }
 
@@ -115,7 +117,7 @@ class InfluenceCalculatorTest {
                 InfluenceCalculator calculator = InfluenceCalculator.create(1)) {
             InfluenceRequest request = samples.request(DATAINF, gaussian(random, 1, 65));
             Thread caller = Thread.currentThread();
-            assertThatThrownBy(() -> calculator.compute(request, () -> {
+            assertThatThrownBy(() -> onlyScores(calculator, request, () -> {
                         if (onKernelThread()) {
                             caller.interrupt();
                         }
@@ -132,7 +134,7 @@ class InfluenceCalculatorTest {
                         new StoredSamples(StoredSamples.layout(6), ElementType.F32, gaussian(random, 90, 6));
                 InfluenceCalculator calculator = InfluenceCalculator.create(2)) {
             InfluenceRequest request = samples.request(DATAINF, gaussian(random, 1, 6));
-            assertThatThrownBy(() -> calculator.compute(request, () -> {
+            assertThatThrownBy(() -> onlyScores(calculator, request, () -> {
                         if (onKernelThread()) {
                             throw new UnsupportedOperationException("from a kernel thread");
                         }
@@ -150,8 +152,7 @@ class InfluenceCalculatorTest {
             InfluenceCalculator calculator = InfluenceCalculator.create(2);
             calculator.close();
             InfluenceRequest request = samples.request(DATAINF, gaussian(random, 1, 6));
-            assertThatThrownBy(() -> calculator.compute(request, () -> false))
-                    .isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> onlyScores(calculator, request)).isInstanceOf(IllegalStateException.class);
         }
     }
 
@@ -160,7 +161,7 @@ class InfluenceCalculatorTest {
         try (StoredSamples samples =
                         new StoredSamples(StoredSamples.layout(6), ElementType.F32, gaussian(random, 90, 6));
                 InfluenceCalculator calculator = InfluenceCalculator.create(2)) {
-            InfluenceScores scores = calculator.compute(samples.request(DATAINF, gaussian(random, 1, 6)), () -> false);
+            InfluenceScores scores = onlyScores(calculator, samples.request(DATAINF, gaussian(random, 1, 6)));
             scores.close();
             assertThatThrownBy(() -> scores.score(0, 0)).isInstanceOf(IllegalStateException.class);
         }
@@ -171,8 +172,7 @@ class InfluenceCalculatorTest {
         try (StoredSamples samples =
                         new StoredSamples(StoredSamples.layout(6), ElementType.F32, gaussian(random, 90, 6));
                 InfluenceCalculator calculator = InfluenceCalculator.create(2);
-                InfluenceScores scores =
-                        calculator.compute(samples.request(DATAINF, gaussian(random, 2, 6)), () -> false)) {
+                InfluenceScores scores = onlyScores(calculator, samples.request(DATAINF, gaussian(random, 2, 6)))) {
             assertThatThrownBy(() -> scores.score(0, 90)).isInstanceOf(IndexOutOfBoundsException.class);
             assertThatThrownBy(() -> scores.score(2, 0)).isInstanceOf(IndexOutOfBoundsException.class);
             assertThatThrownBy(() -> scores.blockScore(1, 0, 0)).isInstanceOf(IndexOutOfBoundsException.class);

@@ -1,6 +1,7 @@
 package io.datainf.engine.influence;
 
 import static io.datainf.engine.influence.ScoreAssertions.assertScores;
+import static io.datainf.engine.influence.ScoreAssertions.onlyScores;
 import static io.datainf.engine.influence.ScoreAssertions.relativeError;
 import static io.datainf.engine.influence.ScoreAssertions.row;
 import static io.datainf.engine.influence.StoredSamples.gaussian;
@@ -9,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.datainf.engine.memory.ElementType;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -40,7 +42,7 @@ class InfluenceEdgeCasesTest {
     }
 
     private InfluenceScores compute(StoredSamples samples, InfluenceMethod method, float[]... v) {
-        return calculator.compute(samples.request(method, v), () -> false);
+        return onlyScores(calculator, samples.request(method, v));
     }
 
     private void assertEqualsReference(StoredSamples samples, double tolerance, float[]... v) {
@@ -187,7 +189,7 @@ class InfluenceEdgeCasesTest {
                 assertThat(scores.relativeErrorBound().orElseThrow()).isLessThan(TOLERANCE);
                 assertScores(scores, 0, expected, 1e-9);
             }
-            try (InfluenceScores scores = single.compute(samples.request(DATAINF, repeated), () -> false)) {
+            try (InfluenceScores scores = onlyScores(single, samples.request(DATAINF, repeated))) {
                 assertThat(relativeError(scores, 0, expected))
                         .isGreaterThan(TOLERANCE) // or the case would not test the guard
                         .isLessThan(scores.relativeErrorBound().orElseThrow());
@@ -304,8 +306,14 @@ class InfluenceEdgeCasesTest {
             float[] v = gaussian(random, 1, 33)[0];
             double[] lambda = {0.5, 2};
             InfluenceRequest request = new InfluenceRequest(
-                    samples.set(), 1, StoredSamples.segment(v), DATAINF, new Damping.Fixed(lambda), false, true);
-            try (InfluenceScores scores = calculator.compute(request, () -> false)) {
+                    samples.set(),
+                    1,
+                    StoredSamples.segment(v),
+                    DATAINF,
+                    List.of(new Damping.Fixed(lambda)),
+                    false,
+                    true);
+            try (InfluenceScores scores = onlyScores(calculator, request)) {
                 assertScores(scores, 0, ReferenceDataInf.scores(samples, v, DATAINF, lambda), TOLERANCE);
                 assertThat(scores.lambda()).containsExactly(lambda);
                 assertThatThrownBy(() -> scores.blockScore(0, 0, 0)).isInstanceOf(IllegalStateException.class);
@@ -343,11 +351,10 @@ class InfluenceEdgeCasesTest {
     }
 
     private void compute(StoredSamples samples, float[] v, Damping damping) {
-        calculator
-                .compute(
+        onlyScores(
+                        calculator,
                         new InfluenceRequest(
-                                samples.set(), 1, StoredSamples.segment(v), DATAINF, damping, false, false),
-                        () -> false)
+                                samples.set(), 1, StoredSamples.segment(v), DATAINF, List.of(damping), false, false))
                 .close();
     }
 }

@@ -2,10 +2,25 @@ package io.datainf.engine.influence;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
 /** How scores are compared: row-wise, relative to the greatest absolute score of the validation point. */
 final class ScoreAssertions {
 
     private ScoreAssertions() {}
+
+    /** Computes a request of one damping. */
+    static InfluenceScores onlyScores(InfluenceCalculator calculator, InfluenceRequest request) {
+        return onlyScores(calculator, request, () -> false);
+    }
+
+    static InfluenceScores onlyScores(
+            InfluenceCalculator calculator, InfluenceRequest request, BooleanSupplier cancelled) {
+        List<InfluenceScores> scores = calculator.compute(request, WorkMonitor.of(cancelled));
+        assertThat(scores).hasSize(1);
+        return scores.getFirst();
+    }
 
     /** Greatest |actual - expected| over greatest |expected|; 0 if all are 0. */
     static double relativeError(InfluenceScores actual, int query, double[] expected) {

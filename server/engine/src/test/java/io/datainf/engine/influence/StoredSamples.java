@@ -107,7 +107,7 @@ final class StoredSamples implements AutoCloseable {
 
     InfluenceRequest request(InfluenceMethod method, float[]... validation) {
         return new InfluenceRequest(
-                set(), validation.length, segment(validation), method, new Damping.Scaled(0.1), true, false);
+                set(), validation.length, segment(validation), method, List.of(new Damping.Scaled(0.1)), true, false);
     }
 
     @Override

@@ -1,0 +1,35 @@
+package io.datainf.engine.influence;
+
+import java.util.function.BooleanSupplier;
+
+/**
+ * What a long computation asks and tells the one who waits for it. Both methods are called by several threads, must return at once and
+ * must not throw.
+ */
+public interface WorkMonitor {
+
+    /** Whether the work should stop. Asked between row tiles. */
+    boolean cancelled();
+
+    /**
+     * Takes note of how far the work is. Called rarely: at most some hundred times a computation.
+     *
+     * @param fraction of the work, 0 to 1; never less than the time before
+     */
+    void progress(double fraction);
+
+    /** Returns a monitor that only asks. */
+    static WorkMonitor of(BooleanSupplier cancelled) {
+        return new WorkMonitor() {
+            @Override
+            public boolean cancelled() {
+                return cancelled.getAsBoolean();
+            }
+
+            @Override
+            public void progress(double fraction) {
+                // nobody wants to know
+            }
+        };
+    }
+}
