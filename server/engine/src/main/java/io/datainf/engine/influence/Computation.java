@@ -1,98 +1,172 @@
 package io.datainf.engine.influence;
 
+import static java.util.stream.Collectors.partitioningBy;
+
 import io.datainf.engine.kernel.GradientKernels;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.OptionalDouble;
+import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 
-/** One computation of scores: which precision, for which validation points, and how far to trust the result. */
+/** One computation of scores: which precision, for which validation points and dampings, and how far to trust the result. */
 final class Computation {
 
-    /** Validation points that share a reading of the rows. Bounds the memory that a computation needs. */
-    private static final int MAX_COLUMNS = 32;
+    /** Columns that share a reading of the rows. Bounds the memory that a computation needs. */
+    static final int MAX_COLUMNS = 32;
 
-    // Squares of norms within which float32 holds every intermediate value: see InverseHvpPass.
+    // Squares of norms within which float32 holds every intermediate value: see WeightedSums.
     private static final double LEAST_SQUARE = 0x1p-120;
     private static final double GREATEST_SQUARE = 0x1p120;
 
     private final InfluenceRequest request;
-    private final double[] lambda;
+    private final SampleSet samples;
     private final Numerics numerics;
     private final KernelPool pool;
-    private final Cancellation cancellation;
-    private final double[] relativeErrors; // [m]
-    private final double[] hvpNorms; // [m]
-    private boolean recomputed;
+    private final Work work;
+    private final GradientKernels single;
+    private final GradientKernels exact;
+    private final List<DampingAnswer> answers = new ArrayList<>();
 
+    /**
+     * Prepares the computation.
+     *
+     * @param single kernels of float32
+     * @param exact kernels of float64
+     */
     Computation(
-            InfluenceRequest request, Damping damping, Numerics numerics, KernelPool pool, Cancellation cancellation) {
+            InfluenceRequest request,
+            Numerics numerics,
+            KernelPool pool,
+            Work work,
+            GradientKernels single,
+            GradientKernels exact) {
         this.request = request;
-        this.lambda = lambda(request.samples(), damping);
+        this.samples = request.samples();
         this.numerics = numerics;
         this.pool = pool;
-        this.cancellation = cancellation;
-        this.relativeErrors = new double[request.validationCount()];
-        this.hvpNorms = new double[request.validationCount()];
+        this.work = work;
+        this.single = single;
+        this.exact = exact;
     }
 
-    /** Runs the computation. The caller closes the scores. */
-    InfluenceScores run(GradientKernels single, GradientKernels exact) {
-        SampleSet samples = request.samples();
-        ScoreTable table =
-                new ScoreTable(lambda.length, request.validationCount(), samples.rowCount(), request.perBlock());
+    /** Runs the computation. The caller closes the scores, one for each damping. */
+    List<InfluenceScores> run() {
         try {
-            for (int first = 0; first < request.validationCount(); first += MAX_COLUMNS) {
-                int end = Math.min(first + MAX_COLUMNS, request.validationCount());
-                computePoints(IntStream.range(first, end).toArray(), single, exact, table);
+            for (Damping damping : request.dampings()) {
+                answers.add(new DampingAnswer(request, damping));
             }
-            return new InfluenceScores(table, lambda, errorBound(), recomputed, hvpNorms, null);
+            if (request.method() instanceof InfluenceMethod.Exact method) {
+                ColumnGroup all = new ColumnGroup(new int[Math.min(request.validationCount(), MAX_COLUMNS)], answers);
+                new ExactComputation(request, method, answers, context(false, all), numerics.exactSolver()).run();
+            } else {
+                Map<Boolean, List<DampingAnswer>> bySingle = answers.stream().collect(partitioningBy(this::usesSingle));
+                computeGroups(bySingle.getOrDefault(true, List.of()), true);
+                computeGroups(bySingle.getOrDefault(false, List.of()), false);
+            }
+            work.finish();
+            return answers.stream().map(DampingAnswer::scores).toList();
         } catch (Throwable e) {
-            table.close();
+            answers.forEach(DampingAnswer::close);
             throw e;
         }
     }
 
-    private void computePoints(int[] points, GradientKernels single, GradientKernels exact, ScoreTable table) {
-        int[] remaining = points;
-        if (request.samples().sampleCount() > numerics.doubleUpToSamples()) {
-            if (fitsSinglePrecision()) {
-                scan(points, single, table);
-                remaining = Arrays.stream(points)
-                        .filter(point -> !(relativeErrors[point] <= numerics.greatestError()))
-                        .toArray();
+    private void computeGroups(List<DampingAnswer> dampings, boolean inSingle) {
+        int dampingsPerGroup = Math.clamp(dampings.size(), 1, MAX_COLUMNS);
+        int pointsPerGroup = MAX_COLUMNS / dampingsPerGroup;
+        List<ColumnGroup> groups = new ArrayList<>();
+        for (int point = 0; point < request.validationCount(); point += pointsPerGroup) {
+            int pointEnd = Math.min(point + pointsPerGroup, request.validationCount());
+            for (int damping = 0; damping < dampings.size(); damping += dampingsPerGroup) {
+                int dampingEnd = Math.min(damping + dampingsPerGroup, dampings.size());
+                groups.add(new ColumnGroup(
+                        IntStream.range(point, pointEnd).toArray(), dampings.subList(damping, dampingEnd)));
             }
-            recomputed |= remaining.length > 0;
         }
+        groups.forEach(group -> work.expect(cost(context(inSingle, group), group)));
+        for (ColumnGroup group : groups) {
+            scan(group, inSingle);
+            if (samples.sampleCount() > numerics.doubleUpToSamples()) {
+                group.dampings().forEach(damping -> recompute(damping, group.points(), inSingle));
+            }
+        }
+    }
+
+    /** Computes points again in float64 whose error float32 left too great, or says that they were computed in float64 at once. */
+    private void recompute(DampingAnswer damping, int[] points, boolean computedInSingle) {
+        if (!computedInSingle) {
+            damping.setRecomputed();
+            return;
+        }
+        int[] remaining = Arrays.stream(points)
+                .filter(point -> !(damping.relativeError(point) <= numerics.greatestError()))
+                .toArray();
         if (remaining.length > 0) {
-            double[] greatestScores = scan(remaining, exact, table);
-            for (int j = 0; j < remaining.length; j++) {
-                if (!Double.isFinite(greatestScores[j])) {
+            damping.setRecomputed();
+            Arrays.stream(remaining).forEach(damping.table()::clear);
+            ColumnGroup group = new ColumnGroup(remaining, List.of(damping));
+            work.expect(cost(context(false, group), group));
+            scan(group, false);
+        }
+    }
+
+    /** All passes for some columns. */
+    private void scan(ColumnGroup group, boolean inSingle) {
+        ScanContext context = context(inSingle, group);
+        try (InverseHvp hvp = inverseHvp(context, group)) {
+            ScoreScan scan = new ScoreScan(context, hvp, group);
+            scan.run();
+            for (int j = 0; j < group.columnCount(); j++) {
+                int point = group.point(j);
+                if (!inSingle && !Double.isFinite(scan.greatestScore(j))) {
                     throw new ArithmeticException(
                             "scores of validation point %d exceed float64: the damping is too small for these gradients"
-                                    .formatted(remaining[j]));
+                                    .formatted(point));
                 }
+                group.damping(j).setFigures(point, scan.relativeError(j), hvp.norm(j));
             }
         }
     }
 
-    /** Both passes for some validation points. Returns the greatest absolute score of each. */
-    private double[] scan(int[] points, GradientKernels kernels, ScoreTable table) {
-        ScanPlan plan = ScanPlan.of(request.samples(), lambda, kernels.preferredElements(points.length));
-        double[] greatestScores = new double[points.length];
-        try (InverseHvp hvp = new InverseHvpPass(request, lambda, points, kernels, plan, pool, cancellation).run()) {
-            ScoreScan scan = new ScoreScan(hvp, kernels, plan, points, table, cancellation);
-            scan.run(pool);
-            for (int j = 0; j < points.length; j++) {
-                relativeErrors[points[j]] = scan.relativeError(j);
-                greatestScores[j] = scan.greatestScore(j);
-                hvpNorms[points[j]] = hvp.norm(j);
-            }
-        }
-        return greatestScores;
+    private InverseHvp inverseHvp(ScanContext context, ColumnGroup group) {
+        ColumnSource validation = new ValidationColumns(request, group.points());
+        return switch (request.method()) {
+            case InfluenceMethod.DataInf() -> DirectPass.dataInf(context, group, validation);
+            case InfluenceMethod.HessianFree() -> DirectPass.hessianFree(context, group, validation);
+            case InfluenceMethod.Lissa(int iterations, double alpha) ->
+                new LissaPass(context, group, validation, iterations, alpha, -1).run();
+            case InfluenceMethod.LissaReference(int iterations, double alpha) ->
+                new LissaPass(context, group, validation, iterations, alpha, 1).run();
+            case InfluenceMethod.Exact exact -> throw new AssertionError(exact);
+        };
     }
 
-    private boolean fitsSinglePrecision() {
-        BlockStatistics statistics = request.samples().statistics();
+    private double cost(ScanContext context, ColumnGroup group) {
+        double first = switch (request.method()) {
+            case InfluenceMethod.DataInf() -> DirectPass.dataInfCost(context, group);
+            case InfluenceMethod.HessianFree() -> 0;
+            case InfluenceMethod.Lissa lissa -> LissaPass.cost(context, group, lissa.iterations());
+            case InfluenceMethod.LissaReference lissa -> LissaPass.cost(context, group, lissa.iterations());
+            case InfluenceMethod.Exact exact -> throw new AssertionError(exact);
+        };
+        return first + ScoreScan.cost(context, group);
+    }
+
+    private ScanContext context(boolean inSingle, ColumnGroup group) {
+        GradientKernels kernels = inSingle ? single : exact;
+        double[] lambda = group.dampings().getFirst().lambda(); // the same blocks are skipped under all
+        ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(group.columnCount()));
+        return new ScanContext(plan, kernels, pool, work);
+    }
+
+    private boolean usesSingle(DampingAnswer damping) {
+        return samples.sampleCount() > numerics.doubleUpToSamples() && fitsSinglePrecision(samples, damping.lambda());
+    }
+
+    /** Whether all norms and dampings leave room for products in float32. */
+    static boolean fitsSinglePrecision(SampleSet samples, double[] lambda) {
+        BlockStatistics statistics = samples.statistics();
         for (int l = 0; l < lambda.length; l++) {
             double sum = statistics.squaredNormSums()[l];
             double least = Math.min(lambda[l], sum / statistics.sampleCount());
@@ -101,26 +175,5 @@ final class Computation {
             }
         }
         return true;
-    }
-
-    private OptionalDouble errorBound() {
-        double greatest = 0;
-        for (double error : relativeErrors) {
-            greatest = Math.max(greatest, error);
-        }
-        return Double.isFinite(greatest) ? OptionalDouble.of(greatest) : OptionalDouble.empty();
-    }
-
-    private static double[] lambda(SampleSet samples, Damping damping) {
-        double[] lambda = damping.lambda(samples.layout(), samples.statistics());
-        for (int l = 0; l < lambda.length; l++) {
-            boolean zeroBlock = samples.statistics().squaredNormSums()[l] == 0;
-            if (zeroBlock ? lambda[l] != 0 : !(lambda[l] > 0) || Double.isInfinite(lambda[l])) {
-                throw new IllegalArgumentException(
-                        "damping of block '%s' comes to %s: expected a finite number greater than 0"
-                                .formatted(samples.layout().blocks().get(l).name(), lambda[l]));
-            }
-        }
-        return lambda;
     }
 }

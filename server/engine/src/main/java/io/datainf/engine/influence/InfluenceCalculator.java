@@ -1,7 +1,6 @@
 package io.datainf.engine.influence;
 
 import io.datainf.engine.kernel.GradientKernels;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
@@ -45,22 +44,14 @@ public final class InfluenceCalculator implements AutoCloseable {
      * @throws java.util.concurrent.CancellationException if cancelled, or if the calling thread is interrupted
      * @throws IllegalArgumentException if the damping does not fit the blocks or comes to a value that is not finite and greater
      *     than 0, or a validation gradient is not finite
-     * @throws ArithmeticException if scores exceed float64, which takes an extreme damping
+     * @throws ArithmeticException if scores exceed float64, which takes an extreme damping, or LISSA with a step size too great
+     * @throws MemoryLimitException if EXACT may not take the memory that it needs
      * @throws IllegalStateException if the calculator is closed
      */
     public List<InfluenceScores> compute(InfluenceRequest request, WorkMonitor monitor) {
-        Cancellation cancellation = new Cancellation(monitor::cancelled);
-        cancellation.check();
-        List<InfluenceScores> scores = new ArrayList<>();
-        try {
-            for (Damping damping : request.dampings()) {
-                scores.add(new Computation(request, damping, numerics, pool, cancellation).run(single, exact));
-            }
-            return scores;
-        } catch (Throwable e) {
-            scores.forEach(InfluenceScores::close);
-            throw e;
-        }
+        Work work = new Work(monitor);
+        work.check();
+        return new Computation(request, numerics, pool, work, single, exact).run();
     }
 
     /**
@@ -72,7 +63,9 @@ public final class InfluenceCalculator implements AutoCloseable {
      * @throws IllegalStateException if the calculator is closed
      */
     public double[] selfInfluence(SelfInfluenceRequest request, WorkMonitor monitor) {
-        throw new UnsupportedOperationException("self-influence");
+        Work work = new Work(monitor);
+        work.check();
+        return new SelfInfluence(request, numerics, pool, work).run(single, exact);
     }
 
     /**
@@ -85,7 +78,7 @@ public final class InfluenceCalculator implements AutoCloseable {
      */
     public MethodComparison compareMethods(
             InfluenceRequest request, List<InfluenceMethod> methods, WorkMonitor monitor) {
-        throw new UnsupportedOperationException("comparison of methods");
+        return new MethodComparer(this, request, methods, monitor).run();
     }
 
     /** Lets the computations that are under way end, and the threads with them. */

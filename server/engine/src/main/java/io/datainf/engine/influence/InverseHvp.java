@@ -3,12 +3,11 @@ package io.datainf.engine.influence;
 import io.datainf.engine.kernel.BlockRange;
 import io.datainf.engine.kernel.BlockVector;
 import io.datainf.engine.kernel.ColumnVectors;
-import io.datainf.engine.kernel.GradientKernels;
 import java.lang.foreign.Arena;
 
 /**
- * The inverse Hessian-vector products h of some validation points, as the score pass wants them: h_l = u_l / divisor_l, with
- * u_l kept scaled by a power of two to a norm between 1 and 2, lest float32 overflow or vanish.
+ * Inverse Hessian-vector products h, as the score pass wants them: h_l = u_l / divisor_l, with u_l kept scaled by a power of two to a norm
+ * between 1 and 2, lest float32 overflow or vanish. A column is one validation point under one damping.
  *
  * <p>Filled block by block by any number of threads, a block by one; then read by any number.
  */
@@ -18,27 +17,33 @@ final class InverseHvp implements AutoCloseable {
     private final ColumnVectors[] vectors; // one a range of the plan
     private final double[] factors; // [L, columns]
     private final double[] norms; // [L, columns]
-    private final double[] magnitudes; // [L, columns]
-    private final double[] divisors; // [L]
+    private final double[] deviations; // [L, columns]
+    private final PerColumn divisor;
     private final Arena arena = Arena.ofShared();
 
-    /**
-     * Allocates products for {@code columnCount} validation points.
-     *
-     * @param divisors [L]; not copied
-     */
-    InverseHvp(ScanPlan plan, GradientKernels kernels, int columnCount, double[] divisors) {
+    /** A number for each block and column. */
+    @FunctionalInterface
+    interface PerColumn {
+
+        /** The divisor of h = u. */
+        PerColumn ONE = (block, column) -> 1;
+
+        double of(int block, int column);
+    }
+
+    /** Allocates {@code columnCount} products. */
+    InverseHvp(ScanContext context, int columnCount, PerColumn divisor) {
+        ScanPlan plan = context.plan();
+        int entries = plan.samples().layout().blockCount() * columnCount;
         this.columnCount = columnCount;
-        this.factors = new double[divisors.length * columnCount];
-        this.norms = new double[divisors.length * columnCount];
-        this.magnitudes = new double[divisors.length * columnCount];
-        this.divisors = divisors;
+        this.factors = new double[entries];
+        this.norms = new double[entries];
+        this.deviations = new double[entries];
+        this.divisor = divisor;
         this.vectors = new ColumnVectors[plan.ranges().size()];
         try {
             for (int i = 0; i < vectors.length; i++) {
-                BlockRange range = plan.ranges().get(i);
-                vectors[i] =
-                        kernels.newVectors(range, plan.samples().gradients().elementType(), columnCount, arena);
+                vectors[i] = context.newVectors(plan.ranges().get(i), columnCount, arena);
             }
         } catch (Throwable e) {
             arena.close();
@@ -47,21 +52,48 @@ final class InverseHvp implements AutoCloseable {
     }
 
     /**
-     * Sets u of one block of one validation point.
+     * Returns h = u. The caller closes it.
+     *
+     * @param deviation how far u . g may be off as it is, per unit of |g| and of the precision; rounding adds to it
+     */
+    static InverseHvp of(ScanContext context, BlockState u, PerColumn deviation) {
+        InverseHvp hvp = new InverseHvp(context, u.columnCount(), PerColumn.ONE);
+        try {
+            context.pool().forEach(context.plan().ranges().size(), context.work(), 0, rangeIndex -> {
+                BlockRange range = context.plan().ranges().get(rangeIndex);
+                for (int column = 0; column < u.columnCount(); column++) {
+                    for (int b = 0; b < range.blockCount(); b++) {
+                        int l = range.firstBlock() + b;
+                        BlockVector vector = u.get(l, column);
+                        double both = Math.hypot(deviation.of(l, column), RoundingError.ofVector(vector));
+                        hvp.set(range, rangeIndex, column, b, vector, both);
+                    }
+                }
+            });
+            return hvp;
+        } catch (Throwable e) {
+            hvp.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Sets u of one block of one column.
      *
      * @param rangeIndex position of the block's range in the plan
      * @param block block of the range, from 0
      * @param u [d_l]; copied
-     * @param magnitude sum of the norms of what u was formed from: |v_l| + |r_l|, or |v_l|
+     * @param deviation how far rounding may move u . g, per unit of |g| and of the precision: see {@link RoundingError}
      */
-    void set(BlockRange range, int rangeIndex, int column, int block, BlockVector u, double magnitude) {
+    void set(BlockRange range, int rangeIndex, int column, int block, BlockVector u, double deviation) {
         double norm = u.norm();
         int exponent = exponent(norm);
         vectors[rangeIndex].set(column, block, Math.scalb(1.0, -exponent), u);
-        int at = (range.firstBlock() + block) * columnCount + column;
+        int l = range.firstBlock() + block;
+        int at = l * columnCount + column;
         factors[at] = -Math.scalb(1.0, exponent);
-        norms[at] = norm / divisors[range.firstBlock() + block];
-        magnitudes[at] = magnitude / divisors[range.firstBlock() + block];
+        norms[at] = norm / divisor.of(l, column);
+        deviations[at] = deviation / divisor.of(l, column);
     }
 
     /** Exponent of the power of two that brings a norm to between 1 and 2; 0 for a norm of 0 or one that is not finite. */
@@ -76,25 +108,32 @@ final class InverseHvp implements AutoCloseable {
 
     /** The term of a block in a score, - h_l . g_{k,l}, from the inner product of the scaled u with g. */
     double term(int block, int column, double dot) {
-        return factors[block * columnCount + column] * dot / divisors[block];
+        return factors[block * columnCount + column] * dot / divisor.of(block, column);
     }
 
-    /** What the rounding error of that term is relative to, per unit of |g_{k,l}|: (|v_l| + |r_l|) / divisor_l. */
-    double magnitude(int block, int column) {
-        return magnitudes[block * columnCount + column];
+    /** How far rounding may move that term, per unit of |g_{k,l}| and of the precision. */
+    double deviation(int block, int column) {
+        return deviations[block * columnCount + column];
     }
 
-    /** |h| of one validation point. */
+    /** |h| of a column over all blocks. */
     double norm(int column) {
-        double sum = 0;
-        for (int l = 0; l < divisors.length; l++) {
-            double norm = norms[l * columnCount + column];
-            sum += norm * norm;
+        double greatest = 0;
+        for (int at = column; at < norms.length; at += columnCount) {
+            greatest = Math.max(greatest, norms[at]);
         }
-        return Math.sqrt(sum);
+        if (greatest == 0 || !Double.isFinite(greatest)) {
+            return greatest;
+        }
+        double sum = 0;
+        for (int at = column; at < norms.length; at += columnCount) {
+            double share = norms[at] / greatest; // squares may leave the range of float64
+            sum += share * share;
+        }
+        return greatest * Math.sqrt(sum);
     }
 
-    /** Number of validation points. */
+    /** Number of columns. */
     int columnCount() {
         return columnCount;
     }

@@ -29,9 +29,11 @@ final class KernelPool implements AutoCloseable {
 
     /**
      * Runs {@code task} for 0 .. taskCount-1, in any order, and returns when all have ended. A task that fails stops the
-     * others at their next {@link Cancellation#check()}; its exception is thrown on.
+     * others at their next {@link Work#check()}; its exception is thrown on.
+     *
+     * @param multiplications what all tasks together come to, for the progress of the work
      */
-    void forEach(int taskCount, Cancellation cancellation, IntConsumer task) {
+    void forEach(int taskCount, Work work, double multiplications, IntConsumer task) {
         int workerCount = Math.min(taskCount, threadCount);
         AtomicInteger next = new AtomicInteger();
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
@@ -39,13 +41,14 @@ final class KernelPool implements AutoCloseable {
         Runnable worker = () -> {
             try {
                 for (int i = next.getAndIncrement(); i < taskCount; i = next.getAndIncrement()) {
-                    cancellation.check();
+                    work.check();
                     task.accept(i);
+                    work.done(multiplications / taskCount);
                 }
             } catch (Throwable e) {
                 // The first failure is the cause; what follows from it is not of interest.
                 failure.compareAndSet(null, e);
-                cancellation.stop();
+                work.stop();
             } finally {
                 running.countDown();
             }
@@ -55,11 +58,11 @@ final class KernelPool implements AutoCloseable {
                 threads.execute(worker);
             } catch (RejectedExecutionException e) {
                 failure.compareAndSet(null, new IllegalStateException("the calculator is closed", e));
-                cancellation.stop();
+                work.stop();
                 running.countDown();
             }
         }
-        if (awaitAll(running, cancellation)) {
+        if (awaitAll(running, work)) {
             Thread.currentThread().interrupt();
             failure.compareAndSet(null, new CancellationException("the calling thread was interrupted"));
         }
@@ -76,7 +79,7 @@ final class KernelPool implements AutoCloseable {
      *
      * @return whether the thread was interrupted
      */
-    private static boolean awaitAll(CountDownLatch running, Cancellation cancellation) {
+    private static boolean awaitAll(CountDownLatch running, Work work) {
         boolean interrupted = false;
         while (true) {
             try {
@@ -84,7 +87,7 @@ final class KernelPool implements AutoCloseable {
                 return interrupted;
             } catch (InterruptedException e) {
                 interrupted = true;
-                cancellation.stop();
+                work.stop();
             }
         }
     }

@@ -3,6 +3,7 @@ package io.datainf.engine.influence;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.GradientMatrix;
 import java.util.BitSet;
+import java.util.stream.IntStream;
 
 /**
  * The fixed set of samples that a query sees. Rows [0, rowCount) of the matrix are stable; those in {@code deadRows} were
@@ -47,5 +48,21 @@ public record SampleSet(
     /** Whether a row counts. */
     public boolean live(int ordinal) {
         return !deadRows.get(ordinal);
+    }
+
+    /** Rows that count, in order. */
+    int[] liveOrdinals() {
+        return IntStream.range(0, rowCount).filter(this::live).toArray();
+    }
+
+    /** Greatest |g_{k,l}| of a block. O(n). */
+    double greatestNorm(int block) {
+        double greatest = 0;
+        for (int k = 0; k < rowCount; k++) {
+            if (live(k)) {
+                greatest = Math.max(greatest, squaredNorms.get(k, block));
+            }
+        }
+        return Math.sqrt(greatest);
     }
 }

@@ -1,62 +1,58 @@
 package io.datainf.engine.influence;
 
 import io.datainf.engine.kernel.BlockRange;
-import io.datainf.engine.kernel.GradientKernels;
 import io.datainf.engine.kernel.GradientTile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /*
- * score_k = sum_l - h_l . g_{k,l}: terms are divided by lambda_l and added up over blocks, in order, in float64.
- *
- * Error: rounding moves the term of block l by about e (|v_l| + |r_l|) |g_{k,l}| / lambda_l, e = GradientKernels.relativeError(), however much v - r and
- * h . g cancel. So err_k = e sum_l (|v_l| + |r_l|) sqrt(q_{k,l}) / lambda_l. Without a Hessian r = 0 and the divisor is 1.
+ * score_k = sum_l - h_l . g_{k,l}: terms are divided by lambda_l and added up over blocks, in order, in float64. Errors: RoundingError.
  */
-/** The second pass: scores of all rows, with an estimate of their rounding error. */
+/** The second pass: adds scores of all rows to what the tables hold, with an estimate of their rounding error. */
 final class ScoreScan {
 
+    private final ScanContext context;
     private final SampleSet samples;
-    private final InverseHvp hvp;
-    private final GradientKernels kernels;
     private final ScanPlan plan;
-    private final int[] points;
-    private final ScoreTable table;
-    private final Cancellation cancellation;
+    private final InverseHvp hvp;
+    private final ColumnGroup columns;
     private final double[] greatestScores; // absolute, [columns]; guarded by this
-    private final double[] greatestErrors; // [columns]; guarded by this
+    private final double[] greatestErrors; // squared, [columns]; guarded by this
 
     /**
      * Prepares the pass.
      *
-     * @param points validation point of each column of {@code hvp}
-     * @param table receives their scores
+     * @param hvp products of the columns over the blocks of the plan
+     * @param columns whose tables receive the scores
      */
-    ScoreScan(
-            InverseHvp hvp,
-            GradientKernels kernels,
-            ScanPlan plan,
-            int[] points,
-            ScoreTable table,
-            Cancellation cancellation) {
-        this.samples = plan.samples();
+    ScoreScan(ScanContext context, InverseHvp hvp, ColumnGroup columns) {
+        this.context = context;
+        this.samples = context.samples();
+        this.plan = context.plan();
         this.hvp = hvp;
-        this.kernels = kernels;
-        this.plan = plan;
-        this.points = points;
-        this.table = table;
-        this.cancellation = cancellation;
-        this.greatestScores = new double[points.length];
-        this.greatestErrors = new double[points.length];
+        this.columns = columns;
+        this.greatestScores = new double[columns.columnCount()];
+        this.greatestErrors = new double[columns.columnCount()];
     }
 
     /** Runs the pass. */
-    void run(KernelPool pool) {
-        pool.forEach(plan.pieceCount(), cancellation, this::scorePiece);
+    void run() {
+        context.pool().forEach(plan.pieceCount(), context.work(), cost(context, columns), this::scorePiece);
     }
 
-    /** Greatest absolute score of a column; NaN if one is not a number. */
+    /** Multiplications of the pass. */
+    static double cost(ScanContext context, ColumnGroup columns) {
+        return context.cost(columns.columnCount());
+    }
+
+    /** Greatest absolute score of a column over the blocks of the plan; NaN if one is not a number. */
     synchronized double greatestScore(int column) {
         return greatestScores[column];
+    }
+
+    /** Estimated rounding error of any score of a column. */
+    synchronized double error(int column) {
+        return context.kernels().relativeError() * Math.sqrt(greatestErrors[column]);
     }
 
     /**
@@ -64,43 +60,43 @@ final class ScoreScan {
      * not be; NaN if a score is not a number.
      */
     synchronized double relativeError(int column) {
-        double error = kernels.relativeError() * greatestErrors[column];
+        double error = error(column);
         return error == 0 ? 0 : error / greatestScores[column];
     }
 
     private void scorePiece(int piece) {
         int firstRow = piece * plan.pieceRows();
         int rows = Math.min(plan.pieceRows(), samples.rowCount() - firstRow);
-        double[] scores = new double[points.length * rows];
-        double[] errors = new double[points.length * rows];
-        double[] gradientNorms = new double[rows];
+        double[] scores = new double[columns.columnCount() * rows];
+        double[] errors = new double[columns.columnCount() * rows];
+        double[] squaredNorms = new double[rows];
         double[] dots = new double[0];
         for (int r = 0; r < plan.ranges().size(); r++) {
-            cancellation.check();
+            context.work().check();
             BlockRange range = plan.ranges().get(r);
             GradientTile tile = plan.tile(range, firstRow, rows);
             int length = range.blockCount() * scores.length;
             dots = dots.length < length ? new double[length] : dots;
-            kernels.dots(tile, hvp.vectors(r), dots);
+            context.kernels().dots(tile, hvp.vectors(r), dots);
             for (int b = 0; b < range.blockCount(); b++) {
-                fillNorms(tile, range.firstBlock() + b, gradientNorms);
-                addBlock(range.firstBlock() + b, firstRow, dots, b * scores.length, gradientNorms, scores, errors);
+                fillNorms(tile, range.firstBlock() + b, squaredNorms);
+                addBlock(range.firstBlock() + b, firstRow, dots, b * scores.length, squaredNorms, scores, errors);
             }
         }
-        for (int j = 0; j < points.length; j++) {
-            table.setScores(points[j], firstRow, scores, j * rows, rows);
+        for (int j = 0; j < columns.columnCount(); j++) {
+            columns.damping(j).table().addScores(columns.point(j), firstRow, scores, j * rows, rows);
         }
         noteGreatest(scores, errors, rows);
     }
 
-    /** |g_{k,l}| of the rows of a tile; -1 for rows that count for nothing. */
-    private void fillNorms(GradientTile tile, int block, double[] gradientNorms) {
+    /** q_{k,l} of the rows of a tile; -1 for rows that count for nothing. */
+    private void fillNorms(GradientTile tile, int block, double[] squaredNorms) {
         int first = (int) tile.firstOrdinal();
         MemorySegment norms = samples.squaredNorms().rows(first, tile.rowCount());
         int blockCount = samples.squaredNorms().blockCount();
         for (int k = 0; k < tile.rowCount(); k++) {
             double q = norms.getAtIndex(ValueLayout.JAVA_DOUBLE, (long) k * blockCount + block);
-            gradientNorms[k] = samples.live(first + k) ? Math.sqrt(q) : -1;
+            squaredNorms[k] = samples.live(first + k) ? q : -1;
         }
     }
 
@@ -109,20 +105,21 @@ final class ScoreScan {
             int firstRow,
             double[] dots,
             int firstDot,
-            double[] gradientNorms,
+            double[] squaredNorms,
             double[] scores,
             double[] errors) {
-        int rows = gradientNorms.length;
-        for (int j = 0; j < points.length; j++) {
-            double magnitude = hvp.magnitude(block, j);
+        int rows = squaredNorms.length;
+        for (int j = 0; j < columns.columnCount(); j++) {
+            ScoreTable table = columns.damping(j).table();
+            double deviation = hvp.deviation(block, j);
             for (int k = 0; k < rows; k++) {
-                if (gradientNorms[k] >= 0) {
+                if (squaredNorms[k] >= 0) {
                     int at = j * rows + k;
                     double term = hvp.term(block, j, dots[firstDot + at]) + 0.0; // no -0
                     scores[at] += term;
-                    errors[at] += magnitude * gradientNorms[k];
+                    errors[at] += deviation * deviation * squaredNorms[k] + term * term;
                     if (table.perBlock()) {
-                        table.setTerm(block, points[j], firstRow + k, term);
+                        table.setTerm(block, columns.point(j), firstRow + k, term);
                     }
                 }
             }

@@ -49,10 +49,22 @@ final class ScoreTable implements AutoCloseable {
         return terms.getAtIndex(ValueLayout.JAVA_DOUBLE, termIndex(block, point, row));
     }
 
-    /** Sets the scores of {@code count} consecutive rows. */
-    void setScores(int point, int firstRow, double[] source, int sourceIndex, int count) {
-        long offsetBytes = index(point, firstRow) * Double.BYTES;
-        MemorySegment.copy(source, sourceIndex, scores, ValueLayout.JAVA_DOUBLE, offsetBytes, count);
+    /** Adds to the scores of {@code count} consecutive rows. */
+    void addScores(int point, int firstRow, double[] source, int sourceIndex, int count) {
+        long first = index(point, firstRow);
+        for (int k = 0; k < count; k++) {
+            double sum = scores.getAtIndex(ValueLayout.JAVA_DOUBLE, first + k) + source[sourceIndex + k];
+            scores.setAtIndex(ValueLayout.JAVA_DOUBLE, first + k, sum);
+        }
+    }
+
+    /** Sets the scores and terms of a point to 0. */
+    void clear(int point) {
+        long bytes = (long) rowCount * Double.BYTES;
+        scores.asSlice(index(point, 0) * Double.BYTES, bytes).fill((byte) 0);
+        for (int l = 0; perBlock() && l < blockCount; l++) {
+            terms.asSlice(termIndex(l, point, 0) * Double.BYTES, bytes).fill((byte) 0);
+        }
     }
 
     void setTerm(int block, int point, int row, double value) {

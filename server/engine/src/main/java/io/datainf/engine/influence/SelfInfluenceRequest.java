@@ -1,7 +1,5 @@
 package io.datainf.engine.influence;
 
-import java.util.stream.IntStream;
-
 /**
  * The influence of samples on themselves: the DataInf score of sample k on the loss of sample k, at most 0.
  *
@@ -26,9 +24,7 @@ public record SelfInfluenceRequest(SampleSet samples, Damping damping, int[] ord
 
     /** Asks for all live samples, in order. */
     public static SelfInfluenceRequest all(SampleSet samples, Damping damping) {
-        int[] live =
-                IntStream.range(0, samples.rowCount()).filter(samples::live).toArray();
-        return new SelfInfluenceRequest(samples, damping, live);
+        return new SelfInfluenceRequest(samples, damping, samples.liveOrdinals());
     }
 
     /** What it costs: about this many multiplications, ordinals x n x D; some of them twice where float32 is not enough. */

@@ -49,27 +49,63 @@ public final class BlockVector {
         }
     }
 
-    /** Subtracts {@code factor * other}; both have the same length. */
-    public void subtract(double factor, BlockVector other) {
-        Objects.checkIndex(other.length - 1, length);
-        for (int i = 0; i < length; i++) {
-            set(i, get(i) - factor * other.get(i));
+    /** Takes {@code newLength} values from the start of an array. */
+    public void load(double[] source, int newLength) {
+        resize(newLength);
+        for (int i = 0; i < newLength; i++) {
+            set(i, source[i]);
         }
     }
 
-    /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */
-    public double norm() {
+    /** Writes the values to the start of an array. */
+    public void store(double[] target) {
+        for (int i = 0; i < length; i++) {
+            target[i] = get(i);
+        }
+    }
+
+    /** Takes the values of another vector. */
+    public void copy(BlockVector other) {
+        resize(other.length);
+        MemorySegment.copy(other.values, 0, values, 0, (long) length * Double.BYTES);
+    }
+
+    /** Becomes {@code a * this + b * other}; both have the same length. */
+    public void combine(double a, double b, BlockVector other) {
+        requireSameLength(other);
+        for (int i = 0; i < length; i++) {
+            set(i, a * get(i) + b * other.get(i));
+        }
+    }
+
+    /** Inner product with a vector of the same length. */
+    public double dot(BlockVector other) {
+        requireSameLength(other);
         double even = 0;
         double odd = 0;
         int i = 0;
         for (; i < length - 1; i += 2) {
-            even += get(i) * get(i);
-            odd += get(i + 1) * get(i + 1);
+            even += get(i) * other.get(i);
+            odd += get(i + 1) * other.get(i + 1);
         }
         if (i < length) {
-            even += get(i) * get(i);
+            even += get(i) * other.get(i);
         }
-        return Math.sqrt(even + odd);
+        return even + odd;
+    }
+
+    /** Greatest absolute element; 0 if there is none. */
+    public double greatest() {
+        double greatest = 0;
+        for (int i = 0; i < length; i++) {
+            greatest = Math.max(greatest, Math.abs(get(i)));
+        }
+        return greatest;
+    }
+
+    /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */
+    public double norm() {
+        return Math.sqrt(dot(this));
     }
 
     double get(int index) {
@@ -78,6 +114,12 @@ public final class BlockVector {
 
     void set(int index, double value) {
         values.setAtIndex(ValueLayout.JAVA_DOUBLE, index, value);
+    }
+
+    private void requireSameLength(BlockVector other) {
+        if (other.length != length) {
+            throw new IllegalArgumentException("other has %d elements: expected %d".formatted(other.length, length));
+        }
     }
 
     private void resize(int newLength) {

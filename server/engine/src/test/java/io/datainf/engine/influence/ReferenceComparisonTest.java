@@ -17,7 +17,7 @@ class ReferenceComparisonTest {
     private static final long SEED = 31;
     private static final int SAMPLES = 300;
     private static final double TOLERANCE = 1e-5;
-    private static final Numerics ALWAYS_SINGLE = new Numerics(0, Double.POSITIVE_INFINITY);
+    private static final Numerics ALWAYS_SINGLE = new Numerics(0, Double.POSITIVE_INFINITY, null);
 
     @ParameterizedTest
     @CsvSource({

@@ -1,0 +1,48 @@
+package io.datainf.engine.influence;
+
+import io.datainf.engine.kernel.BlockRange;
+import io.datainf.engine.kernel.ColumnSums;
+import io.datainf.engine.kernel.ColumnVectors;
+import io.datainf.engine.kernel.GradientKernels;
+import java.lang.foreign.Arena;
+
+/**
+ * What every pass over the rows needs.
+ *
+ * @param plan how the rows are cut
+ * @param kernels the loops, and with them the precision
+ * @param pool the threads
+ * @param work whether to go on
+ */
+record ScanContext(ScanPlan plan, GradientKernels kernels, KernelPool pool, Work work) {
+
+    SampleSet samples() {
+        return plan.samples();
+    }
+
+    ColumnVectors newVectors(BlockRange range, int columnCount, Arena arena) {
+        return kernels.newVectors(range, samples().gradients().elementType(), columnCount, arena);
+    }
+
+    ColumnSums newSums(BlockRange range, int columnCount, Arena arena) {
+        return kernels.newSums(range, samples().gradients().elementType(), columnCount, arena);
+    }
+
+    /** Multiplications of a pass that takes every element of the rows {@code times} times. */
+    double cost(double times) {
+        double elements = 0;
+        for (BlockRange range : plan.ranges()) {
+            elements += range.elementCount();
+        }
+        return times * elements * samples().rowCount();
+    }
+
+    /** Elements of the widest block of a range. */
+    static int widest(BlockRange range) {
+        int widest = 0;
+        for (int b = 0; b < range.blockCount(); b++) {
+            widest = Math.max(widest, range.width(b));
+        }
+        return widest;
+    }
+}

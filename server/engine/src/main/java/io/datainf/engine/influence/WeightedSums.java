@@ -1,0 +1,187 @@
+package io.datainf.engine.influence;
+
+import io.datainf.engine.kernel.BlockRange;
+import io.datainf.engine.kernel.BlockVector;
+import io.datainf.engine.kernel.ColumnSums;
+import io.datainf.engine.kernel.ColumnVectors;
+import io.datainf.engine.kernel.GradientTile;
+import io.datainf.engine.memory.OffHeapRows;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
+
+/*
+ * One reading of the rows: for each tile the products s = G x, then y += G' (w s) for each set of weights w, added up over tiles in
+ * float64. x is scaled to a norm between 1 and 2, and weights are of the size of 1 / q; then |w s| is about 1 / |g|, and no product
+ * leaves the range of float32 as long as lambda and q stay within 2^-120 .. 2^120, which Computation sees to.
+ */
+/** The pass that DataInf, LISSA and conjugate gradients share: y = 1/n sum_i w_i (x . g_i) g_i, block by block. */
+final class WeightedSums {
+
+    private static final int TILE_ROWS = OffHeapRows.TILE_ROWS;
+
+    private final ScanContext context;
+    private final SampleSet samples;
+    private final ScanPlan plan;
+    private final ColumnSource source;
+    private final int columnCount;
+    private final int setCount;
+    private final Weights weights;
+
+    /** Weights of the rows. */
+    @FunctionalInterface
+    interface Weights {
+
+        /** Weight of a live row whose squared norm q in block {@code block} of the layout is not 0. */
+        double of(int set, int block, double q);
+    }
+
+    /** Takes the sums. Called by several threads, for a block by one at a time. */
+    @FunctionalInterface
+    interface Sink {
+
+        /**
+         * Takes one sum, y = {@code factor * sum}.
+         *
+         * @param rangeIndex position of the block's range in the plan
+         * @param block block of the range, from 0
+         * @param x the column, whose norm is {@code norm}; not to be changed
+         * @param sum the receiver may change it
+         */
+        void accept(
+                int rangeIndex,
+                int block,
+                int set,
+                int column,
+                BlockVector x,
+                double norm,
+                BlockVector sum,
+                double factor);
+    }
+
+    /**
+     * Prepares passes.
+     *
+     * @param source columns x
+     * @param columnCount number of columns
+     * @param setCount sets of weights, each of which is applied to all columns
+     */
+    WeightedSums(ScanContext context, ColumnSource source, int columnCount, int setCount, Weights weights) {
+        this.context = context;
+        this.samples = context.samples();
+        this.plan = context.plan();
+        this.source = source;
+        this.columnCount = columnCount;
+        this.setCount = setCount;
+        this.weights = weights;
+    }
+
+    /** Weights that leave G = 1/n sum g g' as it is but for a power of two for each block, which {@link #scale} takes back. */
+    static Weights uniform(BlockStatistics statistics) {
+        return (set, block, q) -> 1 / scale(statistics, block);
+    }
+
+    /** The power of two next to the mean of q of a block: what {@link #uniform} divides by. */
+    static double scale(BlockStatistics statistics, int block) {
+        return Math.scalb(1.0, Math.getExponent(statistics.squaredNormSums()[block] / statistics.sampleCount()));
+    }
+
+    /** Multiplications of a pass over all ranges. */
+    double cost() {
+        return context.cost((double) columnCount * (1 + setCount));
+    }
+
+    /** Runs a pass over all ranges. */
+    void run(Sink sink) {
+        run(IntStream.range(0, plan.ranges().size()).toArray(), sink);
+    }
+
+    /** Runs a pass over some ranges of the plan. */
+    void run(int[] ranges, Sink sink) {
+        int chunkCount = plan.chunkCount();
+        double cost = cost() * ranges.length / Math.max(1, plan.ranges().size());
+        if (chunkCount == 1) {
+            // Wide rows: the sums of a range live only as long as its task.
+            context.pool().forEach(ranges.length, context.work(), cost, i -> {
+                try (Arena arena = Arena.ofConfined()) {
+                    deliver(ranges[i], new ColumnSums[] {sumChunk(ranges[i], 0, arena)}, sink);
+                }
+            });
+            return;
+        }
+        ColumnSums[][] sums = new ColumnSums[ranges.length][chunkCount];
+        try (Arena arena = Arena.ofShared()) {
+            context.pool().forEach(ranges.length * chunkCount, context.work(), cost, task -> {
+                int i = task / chunkCount;
+                sums[i][task % chunkCount] = sumChunk(ranges[i], task % chunkCount, arena);
+            });
+            context.pool().forEach(ranges.length, context.work(), 0, i -> deliver(ranges[i], sums[i], sink));
+        }
+    }
+
+    /** Sums w_k (x . g_k) g_k over the rows of a chunk, for scaled x. */
+    private ColumnSums sumChunk(int rangeIndex, int chunk, Arena sumsArena) {
+        BlockRange range = plan.ranges().get(rangeIndex);
+        ColumnSums sums = context.newSums(range, setCount * columnCount, sumsArena);
+        double[] tileWeights = new double[setCount * range.blockCount() * TILE_ROWS];
+        try (Arena arena = Arena.ofConfined()) {
+            ColumnVectors vectors = context.newVectors(range, columnCount, arena);
+            BlockVector x = new BlockVector(ScanContext.widest(range), arena);
+            for (int j = 0; j < columnCount; j++) {
+                for (int b = 0; b < range.blockCount(); b++) {
+                    int exponent = InverseHvp.exponent(source.load(range, b, j, x));
+                    vectors.set(j, b, Math.scalb(1.0, -exponent), x);
+                }
+            }
+            int end = plan.chunkStart(chunk + 1);
+            for (int row = plan.chunkStart(chunk); row < end; row += TILE_ROWS) {
+                context.work().check();
+                GradientTile tile = plan.tile(range, row, TILE_ROWS);
+                fillWeights(tile, tileWeights);
+                context.kernels().accumulate(tile, vectors, tileWeights, sums);
+            }
+        }
+        return sums;
+    }
+
+    /** Weights of a tile, [sets, blocks, rows]; 0 for rows that count for nothing. */
+    private void fillWeights(GradientTile tile, double[] target) {
+        int first = (int) tile.firstOrdinal();
+        var norms = samples.squaredNorms().rows(first, tile.rowCount());
+        BlockRange range = tile.blocks();
+        int blockCount = samples.layout().blockCount();
+        for (int set = 0; set < setCount; set++) {
+            for (int b = 0; b < range.blockCount(); b++) {
+                int l = range.firstBlock() + b;
+                int at = (set * range.blockCount() + b) * tile.rowCount();
+                for (int k = 0; k < tile.rowCount(); k++) {
+                    double q = norms.getAtIndex(ValueLayout.JAVA_DOUBLE, (long) k * blockCount + l);
+                    boolean counts = q != 0 && samples.live(first + k);
+                    target[at + k] = counts ? weights.of(set, l, q) : 0;
+                }
+            }
+        }
+    }
+
+    /** Hands on the sums of a range, its chunks added up in order. */
+    private void deliver(int rangeIndex, ColumnSums[] chunks, Sink sink) {
+        BlockRange range = plan.ranges().get(rangeIndex);
+        try (Arena arena = Arena.ofConfined()) {
+            BlockVector x = new BlockVector(ScanContext.widest(range), arena);
+            BlockVector sum = new BlockVector(ScanContext.widest(range), arena);
+            for (int j = 0; j < columnCount; j++) {
+                for (int b = 0; b < range.blockCount(); b++) {
+                    double norm = source.load(range, b, j, x);
+                    double factor = Math.scalb(1.0, InverseHvp.exponent(norm)) / samples.sampleCount();
+                    for (int set = 0; set < setCount; set++) {
+                        sum.clear(range.width(b));
+                        for (ColumnSums chunk : chunks) {
+                            chunk.addTo(set * columnCount + j, b, sum);
+                        }
+                        sink.accept(rangeIndex, b, set, j, x, norm, sum, factor);
+                    }
+                }
+            }
+        }
+    }
+}
