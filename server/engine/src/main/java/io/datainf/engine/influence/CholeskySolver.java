@@ -131,7 +131,7 @@ final class CholeskySolver {
             residual.combine(-1.0 / samples.sampleCount(), 1, v);
             v.load(h, range.elementCount());
             residual.combine(1, -lambda, v);
-            hvp.set(range, 0, column, 0, v, RoundingError.ofVector(v));
+            hvp.set(range, 0, column, 0, v, context.roundingError().ofProduct(v), 0);
             answer.addExact(
                     group.point(column), 0, samples.greatestNorm(range.firstBlock()) * residual.norm() / lambda);
             return new SolverReport(true, 0, norm == 0 ? 0 : residual.norm() / norm, Solver.CHOLESKY.label());

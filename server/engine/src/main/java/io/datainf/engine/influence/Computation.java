@@ -114,9 +114,13 @@ final class Computation {
     /** All passes for some columns. */
     private void scan(ColumnGroup group, boolean inSingle) {
         ScanContext context = context(inSingle, group);
-        try (InverseHvp hvp = inverseHvp(context, group)) {
+        ColumnSource validation = new ValidationColumns(request, group.points());
+        try (InverseHvp hvp = inverseHvp(context, group, validation)) {
             ScoreScan scan = new ScoreScan(context, hvp, group);
             scan.run();
+            if (inSingle && products()) {
+                new ErrorAudit(context, exact, hvp, group, validation).run(scan, numerics.auditAbove());
+            }
             for (int j = 0; j < group.columnCount(); j++) {
                 int point = group.point(j);
                 if (!inSingle && !Double.isFinite(scan.greatestScore(j))) {
@@ -129,8 +133,13 @@ final class Computation {
         }
     }
 
-    private InverseHvp inverseHvp(ScanContext context, ColumnGroup group) {
-        ColumnSource validation = new ValidationColumns(request, group.points());
+    /** Whether errors come from products with v, which can be measured. */
+    private boolean products() {
+        return request.method() instanceof InfluenceMethod.DataInf
+                || request.method() instanceof InfluenceMethod.HessianFree;
+    }
+
+    private InverseHvp inverseHvp(ScanContext context, ColumnGroup group, ColumnSource validation) {
         return switch (request.method()) {
             case InfluenceMethod.DataInf() -> DirectPass.dataInf(context, group, validation);
             case InfluenceMethod.HessianFree() -> DirectPass.hessianFree(context, group, validation);
@@ -157,7 +166,7 @@ final class Computation {
         GradientKernels kernels = inSingle ? single : exact;
         double[] lambda = group.dampings().getFirst().lambda(); // the same blocks are skipped under all
         ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(group.columnCount()));
-        return new ScanContext(plan, kernels, pool, work);
+        return new ScanContext(plan, kernels, inSingle, pool, work);
     }
 
     private boolean usesSingle(DampingAnswer damping) {

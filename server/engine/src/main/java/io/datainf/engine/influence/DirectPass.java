@@ -15,18 +15,21 @@ final class DirectPass {
      */
     static InverseHvp dataInf(ScanContext context, ColumnGroup columns, ColumnSource validation) {
         int pointCount = columns.points().length;
+        RoundingError error = context.roundingError();
         InverseHvp hvp = new InverseHvp(
                 context,
                 columns.columnCount(),
                 (l, column) -> columns.damping(column).lambda()[l]);
         try {
             weightedSums(context, columns, validation).run((rangeIndex, block, set, j, v, norm, r, factor) -> {
-                double greatestR = Math.abs(factor) * r.greatest();
                 double vr = factor * r.dot(v);
+                double ofSum = error.ofSum(vr, r, factor, context.samples().sampleCount());
+                double ofR = Math.abs(factor) * error.ofProduct(r);
                 r.combine(-factor, 1, v); // now v - r
-                double deviation = RoundingError.ofDifference(v.greatest(), greatestR, r.greatest(), vr);
+                double products = Math.hypot(error.ofProduct(v), error.ofProduct(r));
+                double others = Math.hypot(Math.hypot(ofSum, ofR), error.ofRounding(r));
                 BlockRange range = context.plan().ranges().get(rangeIndex);
-                hvp.set(range, rangeIndex, set * pointCount + j, block, r, deviation);
+                hvp.set(range, rangeIndex, set * pointCount + j, block, r, products, others);
             });
             return hvp;
         } catch (Throwable e) {
@@ -70,7 +73,7 @@ final class DirectPass {
             for (int j = 0; j < columns.columnCount(); j++) {
                 for (int b = 0; b < range.blockCount(); b++) {
                     validation.load(range, b, j, v);
-                    hvp.set(range, rangeIndex, j, b, v, RoundingError.ofVector(v));
+                    hvp.set(range, rangeIndex, j, b, v, context.roundingError().ofProduct(v), 0);
                 }
             }
         }

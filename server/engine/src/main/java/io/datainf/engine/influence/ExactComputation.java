@@ -114,6 +114,6 @@ final class ExactComputation {
         blocks.forEach(l -> mask[l] = 1);
         GradientKernels kernels = whole.kernels();
         ScanPlan plan = ScanPlan.of(whole.samples(), mask, kernels.preferredElements(Computation.MAX_COLUMNS));
-        return new ScanContext(plan, kernels, whole.pool(), whole.work());
+        return new ScanContext(plan, kernels, whole.single(), whole.pool(), whole.work());
     }
 }

@@ -17,7 +17,8 @@ final class InverseHvp implements AutoCloseable {
     private final ColumnVectors[] vectors; // one a range of the plan
     private final double[] factors; // [L, columns]
     private final double[] norms; // [L, columns]
-    private final double[] deviations; // [L, columns]
+    private final double[] productDeviations; // [L, columns]
+    private final double[] otherDeviations; // [L, columns]
     private final PerColumn divisor;
     private final Arena arena = Arena.ofShared();
 
@@ -38,7 +39,8 @@ final class InverseHvp implements AutoCloseable {
         this.columnCount = columnCount;
         this.factors = new double[entries];
         this.norms = new double[entries];
-        this.deviations = new double[entries];
+        this.productDeviations = new double[entries];
+        this.otherDeviations = new double[entries];
         this.divisor = divisor;
         this.vectors = new ColumnVectors[plan.ranges().size()];
         try {
@@ -65,8 +67,9 @@ final class InverseHvp implements AutoCloseable {
                     for (int b = 0; b < range.blockCount(); b++) {
                         int l = range.firstBlock() + b;
                         BlockVector vector = u.get(l, column);
-                        double both = Math.hypot(deviation.of(l, column), RoundingError.ofVector(vector));
-                        hvp.set(range, rangeIndex, column, b, vector, both);
+                        RoundingError error = context.roundingError();
+                        double other = Math.hypot(deviation.of(l, column), error.ofRounding(vector));
+                        hvp.set(range, rangeIndex, column, b, vector, error.ofProduct(vector), other);
                     }
                 }
             });
@@ -83,9 +86,17 @@ final class InverseHvp implements AutoCloseable {
      * @param rangeIndex position of the block's range in the plan
      * @param block block of the range, from 0
      * @param u [d_l]; copied
-     * @param deviation how far rounding may move u . g, per unit of |g| and of the precision: see {@link RoundingError}
+     * @param productDeviation how far errors of products may move u . g: see {@link RoundingError}
+     * @param otherDeviation how far other errors may
      */
-    void set(BlockRange range, int rangeIndex, int column, int block, BlockVector u, double deviation) {
+    void set(
+            BlockRange range,
+            int rangeIndex,
+            int column,
+            int block,
+            BlockVector u,
+            double productDeviation,
+            double otherDeviation) {
         double norm = u.norm();
         int exponent = exponent(norm);
         vectors[rangeIndex].set(column, block, Math.scalb(1.0, -exponent), u);
@@ -93,7 +104,8 @@ final class InverseHvp implements AutoCloseable {
         int at = l * columnCount + column;
         factors[at] = -Math.scalb(1.0, exponent);
         norms[at] = norm / divisor.of(l, column);
-        deviations[at] = deviation / divisor.of(l, column);
+        productDeviations[at] = productDeviation / divisor.of(l, column);
+        otherDeviations[at] = otherDeviation / divisor.of(l, column);
     }
 
     /** Exponent of the power of two that brings a norm to between 1 and 2; 0 for a norm of 0 or one that is not finite. */
@@ -111,9 +123,16 @@ final class InverseHvp implements AutoCloseable {
         return factors[block * columnCount + column] * dot / divisor.of(block, column);
     }
 
-    /** How far rounding may move that term, per unit of |g_{k,l}| and of the precision. */
-    double deviation(int block, int column) {
-        return deviations[block * columnCount + column];
+    /** How far rounding may move that term, squared, per unit of q_{k,l} and of the squared precision. */
+    double squaredDeviation(int block, int column) {
+        int at = block * columnCount + column;
+        return productDeviations[at] * productDeviations[at] + otherDeviations[at] * otherDeviations[at];
+    }
+
+    /** Takes a deviation of products that is known better, where it is less than what is known so far. */
+    void lowerProductDeviation(int block, int column, double deviation) {
+        int at = block * columnCount + column;
+        productDeviations[at] = Math.min(productDeviations[at], deviation / divisor.of(block, column));
     }
 
     /** |h| of a column over all blocks. */

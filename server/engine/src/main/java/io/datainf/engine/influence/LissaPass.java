@@ -8,7 +8,7 @@ import java.lang.foreign.Arena;
  * R <- R + alpha (v - G R - lambda R), R = v at first, G R = 1/n sum_i g_i (g_i . R): one reading of the rows a step, and one more for the residual
  * v - G R - lambda R of the answer. The authors' code has + lambda R in the step; the residual is that of the right equation in either case.
  *
- * Rounding: each step adds alpha times the error of G R (RoundingError.ofProduct), and what is there grows as R does, or stays.
+ * Rounding: each step adds alpha times the error of G R (RoundingError, with weights of 1 / mean q times mean q), and what is there grows as R does, or stays.
  */
 /** The first passes of LISSA. */
 final class LissaPass {
@@ -83,7 +83,10 @@ final class LissaPass {
         BlockStatistics statistics = context.samples().statistics();
         double meanSquare = statistics.squaredNormSums()[l] / statistics.sampleCount();
         double unscaled = factor * WeightedSums.scale(statistics, l);
-        double added = alpha * RoundingError.ofProduct(r.greatest(), unscaled * gr.dot(r), meanSquare);
+        RoundingError error = context.roundingError();
+        double ofProducts = error.ofProduct(r) * meanSquare;
+        double ofSum = error.ofSum(unscaled * gr.dot(r) * meanSquare, gr, unscaled, statistics.sampleCount());
+        double added = alpha * Math.hypot(ofProducts, ofSum);
         try (Arena arena = Arena.ofConfined()) {
             BlockVector d = new BlockVector(range.width(b), arena);
             validation.load(range, b, column, d);

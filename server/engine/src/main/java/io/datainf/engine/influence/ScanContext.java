@@ -10,14 +10,19 @@ import java.lang.foreign.Arena;
  * What every pass over the rows needs.
  *
  * @param plan how the rows are cut
- * @param kernels the loops, and with them the precision
+ * @param kernels the loops
+ * @param single whether they compute in float32
  * @param pool the threads
  * @param work whether to go on
  */
-record ScanContext(ScanPlan plan, GradientKernels kernels, KernelPool pool, Work work) {
+record ScanContext(ScanPlan plan, GradientKernels kernels, boolean single, KernelPool pool, Work work) {
 
     SampleSet samples() {
         return plan.samples();
+    }
+
+    RoundingError roundingError() {
+        return new RoundingError(single);
     }
 
     ColumnVectors newVectors(BlockRange range, int columnCount, Arena arena) {

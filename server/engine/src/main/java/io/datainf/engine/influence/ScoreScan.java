@@ -64,6 +64,33 @@ final class ScoreScan {
         return error == 0 ? 0 : error / greatestScores[column];
     }
 
+    /** Estimates errors anew from what {@code hvp} knows by now, for some columns. O(n L). */
+    void estimateErrors(int[] which) {
+        synchronized (this) {
+            for (int j : which) {
+                greatestErrors[j] = 0;
+            }
+        }
+        context.pool().forEach(plan.pieceCount(), context.work(), 0, piece -> {
+            int firstRow = piece * plan.pieceRows();
+            int rows = Math.min(plan.pieceRows(), samples.rowCount() - firstRow);
+            double[] errors = new double[columns.columnCount() * rows];
+            double[] squaredNorms = new double[rows];
+            for (BlockRange range : plan.ranges()) {
+                for (int l = range.firstBlock(); l < range.endBlock(); l++) {
+                    fillNorms(plan.tile(range, firstRow, rows), l, squaredNorms);
+                    for (int j : which) {
+                        double squaredDeviation = hvp.squaredDeviation(l, j);
+                        for (int k = 0; k < rows; k++) {
+                            errors[j * rows + k] += squaredDeviation * Math.max(squaredNorms[k], 0);
+                        }
+                    }
+                }
+            }
+            noteGreatest(new double[errors.length], errors, rows);
+        });
+    }
+
     private void scorePiece(int piece) {
         int firstRow = piece * plan.pieceRows();
         int rows = Math.min(plan.pieceRows(), samples.rowCount() - firstRow);
@@ -111,13 +138,13 @@ final class ScoreScan {
         int rows = squaredNorms.length;
         for (int j = 0; j < columns.columnCount(); j++) {
             ScoreTable table = columns.damping(j).table();
-            double deviation = hvp.deviation(block, j);
+            double squaredDeviation = hvp.squaredDeviation(block, j);
             for (int k = 0; k < rows; k++) {
                 if (squaredNorms[k] >= 0) {
                     int at = j * rows + k;
                     double term = hvp.term(block, j, dots[firstDot + at]) + 0.0; // no -0
                     scores[at] += term;
-                    errors[at] += deviation * deviation * squaredNorms[k] + term * term;
+                    errors[at] += squaredDeviation * squaredNorms[k];
                     if (table.perBlock()) {
                         table.setTerm(block, columns.point(j), firstRow + k, term);
                     }

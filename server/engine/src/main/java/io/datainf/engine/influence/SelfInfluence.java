@@ -59,13 +59,13 @@ final class SelfInfluence {
             }
             int[] remaining = batch;
             if (fits) {
-                scan(batch, single);
+                scan(batch, single, true);
                 remaining = Arrays.stream(batch)
                         .filter(at -> !(relativeErrors[at] <= numerics.greatestError()))
                         .toArray();
             }
             if (remaining.length > 0) {
-                scan(remaining, exact);
+                scan(remaining, exact, false);
             }
         }
         work.finish();
@@ -73,32 +73,32 @@ final class SelfInfluence {
     }
 
     /** Computes some scores, by position. */
-    private void scan(int[] positions, GradientKernels kernels) {
+    private void scan(int[] positions, GradientKernels kernels, boolean single) {
         ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(positions.length));
-        ScanContext context = new ScanContext(plan, kernels, pool, work);
+        ScanContext context = new ScanContext(plan, kernels, single, pool, work);
         int chunks = plan.chunkCount();
         double[][][] sums = new double[plan.ranges().size()][chunks][];
-        double[][] greatest = new double[plan.ranges().size()][];
+        double[][] deviations = new double[plan.ranges().size()][];
         pool.forEach(sums.length * chunks, work, context.cost(positions.length), task -> {
             int r = task / chunks;
             int chunk = task % chunks;
             double[] elements = new double[plan.ranges().get(r).blockCount() * positions.length];
             sums[r][chunk] = sumSquares(context, r, chunk, positions, elements);
             if (chunk == 0) {
-                greatest[r] = elements;
+                deviations[r] = elements;
             }
         });
         for (int j = 0; j < positions.length; j++) {
-            addUp(plan, positions, j, sums, greatest, kernels.relativeError());
+            addUp(plan, positions, j, sums, deviations, kernels.relativeError());
         }
     }
 
     /**
      * Sums (g_k . g_i)^2 / (lambda + q_i) over the rows i of a chunk, [blocks, batch].
      *
-     * @param greatest receives |g_k|_inf, [blocks, batch]
+     * @param deviations receives {@link RoundingError#ofProduct} of g_k, [blocks, batch]
      */
-    private double[] sumSquares(ScanContext context, int rangeIndex, int chunk, int[] positions, double[] greatest) {
+    private double[] sumSquares(ScanContext context, int rangeIndex, int chunk, int[] positions, double[] deviations) {
         ScanPlan plan = context.plan();
         BlockRange range = plan.ranges().get(rangeIndex);
         int columns = positions.length;
@@ -107,7 +107,7 @@ final class SelfInfluence {
         double[] dots = new double[sums.length * TILE_ROWS];
         try (Arena arena = Arena.ofConfined()) {
             ColumnVectors vectors = context.newVectors(range, columns, arena);
-            loadRows(range, positions, vectors, factors, greatest, arena);
+            loadRows(context, range, positions, vectors, factors, deviations, arena);
             int end = plan.chunkStart(chunk + 1);
             for (int row = plan.chunkStart(chunk); row < end; row += TILE_ROWS) {
                 work.check();
@@ -141,11 +141,12 @@ final class SelfInfluence {
 
     /** Makes the rows asked for columns, scaled by powers of two, whose inverses become factors. */
     private void loadRows(
+            ScanContext context,
             BlockRange range,
             int[] positions,
             ColumnVectors vectors,
             double[] factors,
-            double[] greatest,
+            double[] deviations,
             Arena arena) {
         GradientMatrix gradients = samples.gradients();
         BlockVector g = new BlockVector(ScanContext.widest(range), arena);
@@ -161,13 +162,13 @@ final class SelfInfluence {
                 int exponent = InverseHvp.exponent(g.norm());
                 vectors.set(j, b, Math.scalb(1.0, -exponent), g);
                 factors[b * positions.length + j] = Math.scalb(1.0, exponent);
-                greatest[b * positions.length + j] = g.greatest();
+                deviations[b * positions.length + j] = context.roundingError().ofProduct(g);
             }
         }
     }
 
     private void addUp(
-            ScanPlan plan, int[] positions, int j, double[][][] sums, double[][] greatest, double precision) {
+            ScanPlan plan, int[] positions, int j, double[][][] sums, double[][] deviations, double precision) {
         double score = 0;
         double squaredError = 0;
         for (int r = 0; r < sums.length; r++) {
@@ -181,7 +182,7 @@ final class SelfInfluence {
                 }
                 sum /= samples.sampleCount();
                 double q = samples.squaredNorms().get(request.ordinals()[positions[j]], l);
-                double error = RoundingError.ofSquares(greatest[r][at], sum) / lambda[l];
+                double error = RoundingError.ofSquares(deviations[r][at], sum) / lambda[l];
                 score -= (q - sum) / lambda[l];
                 squaredError += error * error;
             }

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -101,6 +102,28 @@ public final class BlockVector {
             greatest = Math.max(greatest, Math.abs(get(i)));
         }
         return greatest;
+    }
+
+    /**
+     * Greatest norm over the elements that one lane of a SIMD loop takes in one go: of {@code span} consecutive elements, every {@code lanes}-th.
+     */
+    public double greatestLaneNorm(int lanes, int span) {
+        double[] squares = new double[lanes];
+        double greatest = 0;
+        for (int first = 0; first < length; first += span) {
+            Arrays.fill(squares, 0);
+            int end = Math.min(first + span, length);
+            for (int at = first; at < end; at += lanes) {
+                int count = Math.min(lanes, end - at);
+                for (int lane = 0; lane < count; lane++) {
+                    squares[lane] += get(at + lane) * get(at + lane);
+                }
+            }
+            for (double square : squares) {
+                greatest = Math.max(greatest, square);
+            }
+        }
+        return Math.sqrt(greatest);
     }
 
     /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */

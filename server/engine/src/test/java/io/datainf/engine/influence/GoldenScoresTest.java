@@ -27,7 +27,8 @@ class GoldenScoresTest {
     private static final double HANDMADE_TOLERANCE = 1e-6;
     // Both sides are float64.
     private static final double LAMBDA_TOLERANCE = 1e-12;
-    private static final Numerics ALWAYS_SINGLE = new Numerics(0, Double.POSITIVE_INFINITY, null);
+    private static final Numerics ALWAYS_SINGLE =
+            new Numerics(0, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, null);
     private static final InfluenceMethod DATAINF = new InfluenceMethod.DataInf();
     private static final InfluenceMethod HESSIAN_FREE = new InfluenceMethod.HessianFree();
 

@@ -182,8 +182,8 @@ class InfluenceEdgeCasesTest {
         float[][] rows = new float[100][];
         Arrays.fill(rows, repeated);
         try (StoredSamples samples = new StoredSamples(StoredSamples.layout(4096), ElementType.F32, rows);
-                InfluenceCalculator single =
-                        InfluenceCalculator.create(1, new Numerics(0, Double.POSITIVE_INFINITY, null))) {
+                InfluenceCalculator single = InfluenceCalculator.create(
+                        1, new Numerics(0, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, null))) {
             double[] expected = ReferenceDataInf.scores(samples, repeated, DATAINF);
             try (InfluenceScores scores = compute(samples, DATAINF, repeated)) {
                 assertThat(scores.recomputedInDouble()).isTrue();

@@ -69,7 +69,7 @@ class MethodGoldenTest {
     @ParameterizedTest
     @MethodSource("casesAndSolvers")
     void exact_byEachSolver_equalsReference(String name, Solver solver) throws IOException {
-        Numerics numerics = new Numerics(64, TOLERANCE, solver);
+        Numerics numerics = new Numerics(64, TOLERANCE, TOLERANCE, solver);
         try (InfluenceCalculator forced = InfluenceCalculator.create(2, numerics)) {
             assertMethod(forced, name, TIGHT, "score.exact", EXACT_TOLERANCE);
         }

@@ -17,7 +17,8 @@ class ReferenceComparisonTest {
     private static final long SEED = 31;
     private static final int SAMPLES = 300;
     private static final double TOLERANCE = 1e-5;
-    private static final Numerics ALWAYS_SINGLE = new Numerics(0, Double.POSITIVE_INFINITY, null);
+    private static final Numerics ALWAYS_SINGLE =
+            new Numerics(0, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, null);
 
     @ParameterizedTest
     @CsvSource({
@@ -43,6 +44,7 @@ class ReferenceComparisonTest {
             for (float[] v : new float[][] {related, unrelated}) {
                 double[] expected = ReferenceDataInf.scores(samples, v, new InfluenceMethod.DataInf());
                 assertError(calculator, samples, v, expected);
+                assertSingleWillDo(calculator, samples, v);
                 assertError(single, samples, v, expected);
             }
         }
@@ -56,6 +58,14 @@ class ReferenceComparisonTest {
                     .describedAs("seed %d", SEED)
                     .isLessThan(TOLERANCE)
                     .isLessThan(scores.relativeErrorBound().orElseThrow());
+        }
+    }
+
+    private static void assertSingleWillDo(InfluenceCalculator calculator, StoredSamples samples, float[] v) {
+        try (InfluenceScores scores = onlyScores(calculator, samples.request(new InfluenceMethod.DataInf(), v))) {
+            assertThat(scores.recomputedInDouble())
+                    .describedAs("bound %s", scores.relativeErrorBound())
+                    .isFalse();
         }
     }
 
