@@ -20,6 +20,9 @@ final class MeterNames {
 
     static final String QUERIES = "datainf.queries";
     static final String QUERY_STAGE = "datainf.query.stage";
+    static final String QUERY_BATCH_WIDTH = "datainf.query.batch.width";
+    static final String QUERY_BATCH_COMPUTE = "datainf.query.batch.compute";
+    static final String QUERY_SCANNED = "datainf.query.scanned";
     static final String QUERY_QUEUE_DEPTH = "datainf.query.queue.depth";
 
     static final String RUNS = "datainf.runs";
@@ -32,8 +35,10 @@ final class MeterNames {
 
     /** What became of a thing that was counted. */
     static final String TAG_OUTCOME = "outcome";
-    /** Method of a query: datainf, hessian_free. */
+    /** Method of a query: datainf, hessian_free, lissa, lissa_reference, exact. */
     static final String TAG_METHOD = "method";
+    /** What computes, e.g. vector. */
+    static final String TAG_ENGINE = "engine";
     /** Part of a query's time: queue, compute, respond. */
     static final String TAG_STAGE = "stage";
 

@@ -3,12 +3,17 @@ package io.datainf.sidecar.metrics;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.sidecar.query.QueryEvents;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.util.List;
 
 /** Counts and times queries. */
 final class QueryMetrics implements QueryEvents {
+
+    private static final double[] WIDTH_BUCKETS = {1, 2, 4, 8, 16, 32};
+    private static final List<String> METHODS = List.of("datainf", "hessian_free", "lissa", "lissa_reference", "exact");
 
     private final MeterRegistry registry;
     private final Counter refused;
@@ -17,22 +22,38 @@ final class QueryMetrics implements QueryEvents {
         this.registry = registry;
         this.refused = queries("refused", "any");
         // All series exist from the start: a rate over a series that appears late loses its first step.
-        for (InfluenceMethod method :
-                new InfluenceMethod[] {new InfluenceMethod.DataInf(), new InfluenceMethod.HessianFree()}) {
-            queries("answered", tagOf(method));
-            queries("failed", tagOf(method));
+        for (String method : METHODS) {
+            queries("answered", method);
+            queries("failed", method);
             stage(method, "queue");
             stage(method, "compute");
             stage(method, "respond");
         }
     }
 
+    /** Says what will compute. */
+    void expectEngine(String engine) {
+        for (String method : METHODS) {
+            batchWidth(engine, method);
+            batchCompute(engine, method);
+            scanned(engine, method);
+        }
+    }
+
+    @Override
+    public void batchComputed(
+            String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes) {
+        batchWidth(engineName, tagOf(method)).record(pointCount);
+        batchCompute(engineName, tagOf(method)).record(Duration.ofNanos(computeNanos));
+        scanned(engineName, tagOf(method)).increment(scannedBytes);
+    }
+
     @Override
     public void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos) {
         queries("answered", tagOf(method)).increment();
-        stage(method, "queue").record(Duration.ofNanos(queueNanos));
-        stage(method, "compute").record(Duration.ofNanos(computeNanos));
-        stage(method, "respond").record(Duration.ofNanos(respondNanos));
+        stage(tagOf(method), "queue").record(Duration.ofNanos(queueNanos));
+        stage(tagOf(method), "compute").record(Duration.ofNanos(computeNanos));
+        stage(tagOf(method), "respond").record(Duration.ofNanos(respondNanos));
     }
 
     @Override
@@ -53,9 +74,34 @@ final class QueryMetrics implements QueryEvents {
                 .register(registry);
     }
 
-    private Timer stage(InfluenceMethod method, String stage) {
+    private DistributionSummary batchWidth(String engine, String method) {
+        return DistributionSummary.builder(MeterNames.QUERY_BATCH_WIDTH)
+                .description("Validation points that shared the readings of the gradients")
+                .tag(MeterNames.TAG_ENGINE, engine)
+                .tag(MeterNames.TAG_METHOD, method)
+                .serviceLevelObjectives(WIDTH_BUCKETS)
+                .register(registry);
+    }
+
+    private Timer batchCompute(String engine, String method) {
+        return Latencies.timer(MeterNames.QUERY_BATCH_COMPUTE, "Time of batches in the kernels")
+                .tag(MeterNames.TAG_ENGINE, engine)
+                .tag(MeterNames.TAG_METHOD, method)
+                .register(registry);
+    }
+
+    private Counter scanned(String engine, String method) {
+        return Counter.builder(MeterNames.QUERY_SCANNED)
+                .description("Bytes of stored gradients that batches have read; EXACT is not counted")
+                .baseUnit("bytes")
+                .tag(MeterNames.TAG_ENGINE, engine)
+                .tag(MeterNames.TAG_METHOD, method)
+                .register(registry);
+    }
+
+    private Timer stage(String method, String stage) {
         return Latencies.timer(MeterNames.QUERY_STAGE, "Time of answered queries, by stage")
-                .tag(MeterNames.TAG_METHOD, tagOf(method))
+                .tag(MeterNames.TAG_METHOD, method)
                 .tag(MeterNames.TAG_STAGE, stage)
                 .register(registry);
     }
@@ -64,6 +110,9 @@ final class QueryMetrics implements QueryEvents {
         return switch (method) {
             case InfluenceMethod.DataInf() -> "datainf";
             case InfluenceMethod.HessianFree() -> "hessian_free";
+            case InfluenceMethod.Lissa lissa -> "lissa";
+            case InfluenceMethod.LissaReference lissa -> "lissa_reference";
+            case InfluenceMethod.Exact exact -> "exact";
         };
     }
 }

@@ -92,6 +92,11 @@ public final class ServerMetrics implements AutoCloseable {
                 StorageFigures::memoryBudgetBytes);
     }
 
+    /** Says what will compute, so that its series exist from the start. */
+    public void expectEngine(String engineName) {
+        query.expectEngine(engineName);
+    }
+
     /** Shows how many queries wait; {@code depth} is asked at each scrape. */
     public void watchQueryQueue(IntSupplier depth) {
         Gauge.builder(MeterNames.QUERY_QUEUE_DEPTH, depth::getAsInt)

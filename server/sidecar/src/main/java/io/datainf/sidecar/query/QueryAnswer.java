@@ -2,16 +2,19 @@ package io.datainf.sidecar.query;
 
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.influence.InfluenceScores;
+import io.datainf.engine.influence.Normalizations;
 import io.datainf.engine.influence.SampleSet;
+import io.datainf.engine.influence.SolverReport;
 import io.datainf.engine.influence.TopK;
 import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunSnapshot;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.PrimitiveIterator;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The answer to a query, held outside the Java heap until it is sent and closed. Read by one thread at a time; any thread
@@ -20,61 +23,36 @@ import java.util.stream.IntStream;
 public final class QueryAnswer implements AutoCloseable {
 
     private final QueryPlan plan;
+    private final int[] givenOrdinals;
+    private final List<double[]> selfInfluences;
+    private final SharedScores shared;
     private final RunSnapshot snapshot;
-    private final String engineName;
-    private final QueryMemory memory;
+    private final List<InfluenceScores> scores;
+    private final int firstPoint;
+    private final BatchFigures figures;
+    private final long queueNanos;
+    private final long computedAtNanos = System.nanoTime();
     private final QueryEvents events;
-    private final List<InfluenceScores> scores = new ArrayList<>();
-    private int[] givenOrdinals = {};
-    private long reservedBytes;
-    private long queueNanos;
-    private long computeNanos;
-    private long computedAtNanos;
+    private double @Nullable [] gradientNorms;
     private boolean sent;
     private boolean closed;
 
-    /** Takes the snapshot over; the rest is filled in by {@link QueryComputation}. */
-    QueryAnswer(QueryPlan plan, RunSnapshot snapshot, String engineName, QueryMemory memory, QueryEvents events) {
-        this.plan = plan;
-        this.snapshot = snapshot;
-        this.engineName = engineName;
-        this.memory = memory;
+    /**
+     * Takes over one hold on the scores.
+     *
+     * @param firstPoint where among the points of the batch its own begin
+     */
+    QueryAnswer(BatchMember member, SharedScores shared, int firstPoint, BatchFigures figures, QueryEvents events) {
+        this.plan = member.plan();
+        this.givenOrdinals = member.givenOrdinals();
+        this.selfInfluences = member.selfInfluences();
+        this.shared = shared;
+        this.snapshot = shared.snapshot();
+        this.scores = shared.byDamping();
+        this.firstPoint = firstPoint;
+        this.figures = figures;
+        this.queueNanos = figures.startNanos() - member.query().queuedAtNanos();
         this.events = events;
-    }
-
-    /** Reserves the memory of the scores. */
-    void reserveScores() {
-        double bytes = (double) plan.dampings().size()
-                * queryCount()
-                * (1 + termCount())
-                * samples().rowCount()
-                * Double.BYTES;
-        // Beyond 2^53 the product is rounded, but no such amount of memory exists.
-        long wholeBytes = (long) bytes;
-        memory.reserve(wholeBytes);
-        reservedBytes = wholeBytes;
-    }
-
-    void selectGiven(int[] ordinals) {
-        givenOrdinals = ordinals;
-    }
-
-    void add(InfluenceScores ofDamping) {
-        scores.add(ofDamping);
-    }
-
-    void computed(long queued, long computing) {
-        queueNanos = queued;
-        computeNanos = computing;
-        computedAtNanos = System.nanoTime();
-    }
-
-    SampleSet samples() {
-        return snapshot.samples();
-    }
-
-    RunSnapshot snapshot() {
-        return snapshot;
     }
 
     /** The run that was asked. */
@@ -84,7 +62,7 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Samples that the answer was computed from, n. */
     public long sampleCount() {
-        return samples().sampleCount();
+        return snapshot.samples().sampleCount();
     }
 
     /** Revision of the run. */
@@ -94,7 +72,7 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Engine that computed. */
     public String engineName() {
-        return engineName;
+        return figures.engineName();
     }
 
     /** Method used. */
@@ -104,7 +82,7 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Answers for each damping: validation points, or 1 for their mean. */
     public int queryCount() {
-        return plan.mean() ? 1 : plan.source().count();
+        return plan.queryCount();
     }
 
     /** Damping values answered for. */
@@ -119,7 +97,7 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Blocks whose terms are part of the answer: L, or 0 if they were not asked for. */
     public int termCount() {
-        return plan.options().perBlock() ? samples().layout().blockCount() : 0;
+        return plan.options().perBlock() ? snapshot.samples().layout().blockCount() : 0;
     }
 
     /** Samples whose scores the answer has, for each validation point and damping. */
@@ -133,7 +111,7 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** Returns the selected rows in order. O(n log k) when the selection is by rank. */
     public PrimitiveIterator.OfInt rows(int damping, int query) {
-        SampleSet samples = samples();
+        SampleSet samples = snapshot.samples();
         return switch (plan.selection()) {
             case SampleSelection.All all ->
                 IntStream.range(0, samples.rowCount()).filter(samples::live).iterator();
@@ -155,14 +133,14 @@ public final class QueryAnswer implements AutoCloseable {
         return snapshot.sampleId(row);
     }
 
-    /** Score of a row. */
+    /** Score of a row, scaled as asked. */
     public double score(int damping, int query, int row) {
-        return scores.get(damping).score(query, row);
+        return scaled(scores.get(damping).score(firstPoint + query, row), damping, query, row);
     }
 
-    /** Term of block {@code block} in the score of a row. */
+    /** Term of block {@code block} in the score of a row, scaled like their sum. */
     public double blockScore(int damping, int block, int query, int row) {
-        return scores.get(damping).blockScore(block, query, row);
+        return scaled(scores.get(damping).blockScore(block, firstPoint + query, row), damping, query, row);
     }
 
     /** From the arrival of the whole query to the start of its computation. */
@@ -172,11 +150,23 @@ public final class QueryAnswer implements AutoCloseable {
 
     /** In the kernels. */
     public long computeNanos() {
-        return computeNanos;
+        return figures.computeNanos();
+    }
+
+    /** Queries that were computed together with this one, itself included. */
+    public int batchQueryCount() {
+        return figures.queryCount();
+    }
+
+    /** How the solver ended, one entry a damping; empty for methods without one. */
+    public List<SolverReport> solverReports() {
+        return scores.stream()
+                .flatMap(ofDamping -> ofDamping.solverReport().stream())
+                .toList();
     }
 
     /**
-     * Bound on the rounding error of any score, relative to the greatest absolute score of its validation point; empty when
+     * Bound on the rounding error of any score before it is scaled, relative to the greatest absolute score of its validation point; empty when
      * the method has none.
      */
     public OptionalDouble relativeErrorBound() {
@@ -201,7 +191,7 @@ public final class QueryAnswer implements AutoCloseable {
         long respondNanos = System.nanoTime() - computedAtNanos;
         if (!sent && !closed) {
             sent = true;
-            events.queryAnswered(method(), queueNanos, computeNanos, respondNanos);
+            events.queryAnswered(method(), queueNanos, figures.computeNanos(), respondNanos);
         }
         return respondNanos;
     }
@@ -213,11 +203,33 @@ public final class QueryAnswer implements AutoCloseable {
             return;
         }
         closed = true;
-        scores.forEach(InfluenceScores::close);
-        snapshot.close();
-        memory.release(reservedBytes);
+        shared.release();
         if (!sent) {
             events.queryFailed(method());
         }
+    }
+
+    private double scaled(double score, int damping, int query, int row) {
+        return switch (plan.options().normalization()) {
+            case RAW -> score;
+            case COSINE ->
+                Normalizations.cosine(
+                        score, scores.get(damping).inverseHvpNorm(firstPoint + query), gradientNorms()[row]);
+            case RELATIF -> Normalizations.relatif(score, selfInfluences.get(damping)[row]);
+        };
+    }
+
+    /** |g_k| of each row; the same for every damping, because a skipped block is zero in all samples. */
+    private double[] gradientNorms() {
+        double[] norms = gradientNorms;
+        if (norms == null) {
+            IntToDoubleFunction normOf = Normalizations.gradientNorms(
+                    snapshot.samples(), scores.getFirst().lambda());
+            norms = IntStream.range(0, snapshot.samples().rowCount())
+                    .mapToDouble(normOf)
+                    .toArray();
+            gradientNorms = norms;
+        }
+        return norms;
     }
 }

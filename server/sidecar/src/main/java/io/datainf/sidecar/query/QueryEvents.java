@@ -5,6 +5,17 @@ import io.datainf.engine.influence.InfluenceMethod;
 /** Is told what queries do, for metrics. Called on query and network threads: implementations must not block or throw. */
 public interface QueryEvents {
 
+    /**
+     * Queries were computed together.
+     *
+     * @param engineName what computed
+     * @param pointCount validation points, over all of them
+     * @param computeNanos in the kernels
+     * @param scannedBytes bytes of stored gradients that the method reads for them; 0 for EXACT
+     */
+    void batchComputed(
+            String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes);
+
     /** A query was answered whole. Durations as in the protocol's Summary, nanoseconds. */
     void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos);
 

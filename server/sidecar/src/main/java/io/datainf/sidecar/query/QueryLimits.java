@@ -1,23 +1,27 @@
 package io.datainf.sidecar.query;
 
 /**
- * Limits of the queries of one server.
+ * Limits of what one server computes.
  *
- * @param queueCapacity most queries that wait; at least 1
+ * @param queueCapacity most queries that wait, of short and of long methods each; at least 1
  * @param maxMemoryBytes most bytes of validation gradients and scores, over all queries that wait, run or are being sent;
  *     at least 1
+ * @param solverMemoryBytes most bytes that the solver of EXACT may take, for each computation; at least 1
  */
-public record QueryLimits(int queueCapacity, long maxMemoryBytes) {
+public record QueryLimits(int queueCapacity, long maxMemoryBytes, long solverMemoryBytes) {
 
-    /** 64 queries, 1 GiB. */
-    public static final QueryLimits DEFAULT = new QueryLimits(64, 1L << 30);
+    /** 64 queries, 1 GiB, 1 GiB. */
+    public static final QueryLimits DEFAULT = new QueryLimits(64, 1L << 30, 1L << 30);
 
     public QueryLimits {
-        if (queueCapacity < 1) {
-            throw new IllegalArgumentException("queueCapacity is %d: expected at least 1".formatted(queueCapacity));
-        }
-        if (maxMemoryBytes < 1) {
-            throw new IllegalArgumentException("maxMemoryBytes is %d: expected at least 1".formatted(maxMemoryBytes));
+        requireAtLeastOne("queueCapacity", queueCapacity);
+        requireAtLeastOne("maxMemoryBytes", maxMemoryBytes);
+        requireAtLeastOne("solverMemoryBytes", solverMemoryBytes);
+    }
+
+    private static void requireAtLeastOne(String name, long value) {
+        if (value < 1) {
+            throw new IllegalArgumentException("%s is %d: expected at least 1".formatted(name, value));
         }
     }
 }

@@ -1,11 +1,14 @@
 package io.datainf.sidecar.query;
 
-/** Is told how a query ends: one call, on the thread that computes; it must not block or throw. */
+/** Is told how a query goes and how it ends, on threads that compute; it must not block or throw. */
 public interface QueryListener {
 
-    /** The answer, which the listener now owns and closes. */
+    /** Long work has come further. Only before the end, at most some 50 times. */
+    default void progressed(double fraction) {}
+
+    /** The end: the answer, which the listener now owns and closes. */
     void answered(QueryAnswer answer);
 
-    /** Why there is no answer. */
+    /** The end: why there is no answer. */
     void failed(Throwable cause);
 }

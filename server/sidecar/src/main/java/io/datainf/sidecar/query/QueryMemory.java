@@ -28,6 +28,15 @@ public final class QueryMemory {
         usedBytes += bytes;
     }
 
+    /** Takes bytes if they fit, and returns whether they do. */
+    synchronized boolean tryReserve(long bytes) {
+        if (bytes > maxBytes - usedBytes) {
+            return false;
+        }
+        usedBytes += bytes;
+        return true;
+    }
+
     /** Gives bytes back. */
     synchronized void release(long bytes) {
         usedBytes -= bytes;

@@ -36,6 +36,11 @@ public record QueryPlan(
         dampings = List.copyOf(dampings);
     }
 
+    /** Answers for each damping: validation points, or 1 for their mean. */
+    public int queryCount() {
+        return mean ? 1 : source.count();
+    }
+
     /** Lets the validation gradients go. */
     @Override
     public void close() {

@@ -56,6 +56,11 @@ public final class ValidationGradients implements QuerySource, AutoCloseable {
         return count;
     }
 
+    /** The blocks of a point. */
+    BlockLayout layout() {
+        return layout;
+    }
+
     /** Bytes of all elements as they arrive. */
     public long wireBytes() {
         return totalElements() * elementType.byteCount();
@@ -109,6 +114,13 @@ public final class ValidationGradients implements QuerySource, AutoCloseable {
         MemorySegment target = elements.asSlice(filledElements * Float.BYTES, (long) layout.dimension() * Float.BYTES);
         ElementConversion.convert(row, rowType, target, ElementType.F32, layout.dimension());
         filledElements += layout.dimension();
+    }
+
+    /** Appends all points of other gradients of the layout, which have all arrived. */
+    void appendAll(ValidationGradients other) {
+        long bytes = other.elements.byteSize();
+        MemorySegment.copy(other.elements, 0, elements, filledElements * Float.BYTES, bytes);
+        filledElements += other.filledElements;
     }
 
     /** The gradients, [m, D] float32. */

@@ -1,10 +1,5 @@
 package io.datainf.sidecar.rpc;
 
-import com.google.protobuf.ByteString;
-import com.google.protobuf.Duration;
-import com.google.protobuf.UnsafeByteOperations;
-import io.datainf.proto.v1.BlockDampings;
-import io.datainf.proto.v1.InfluenceMethod;
 import io.datainf.proto.v1.QueryResponse;
 import io.datainf.proto.v1.ScoreChunk;
 import io.datainf.proto.v1.Snapshot;
@@ -19,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * Encodes an answer part by part, as the client reads: snapshot, score chunks, summary. Owns the answer. For one thread at a
  * time.
  */
-final class AnswerEncoder implements AutoCloseable {
+final class AnswerEncoder implements Parts<QueryResponse> {
 
     // 16 bytes a score: half a MiB, where the protocol allows less than one.
     private static final int CHUNK_SCORES = 32_768;
@@ -38,13 +33,13 @@ final class AnswerEncoder implements AutoCloseable {
         this.answer = answer;
     }
 
-    /** Whether there is another part. */
-    boolean hasNext() {
+    @Override
+    public boolean hasNext() {
         return !ended;
     }
 
-    /** Returns the next part. */
-    QueryResponse next() {
+    @Override
+    public QueryResponse next() {
         if (!begun) {
             begun = true;
             return QueryResponse.newBuilder().setSnapshot(snapshot()).build();
@@ -65,19 +60,11 @@ final class AnswerEncoder implements AutoCloseable {
         Snapshot.Builder snapshot = Snapshot.newBuilder()
                 .setSampleCount(answer.sampleCount())
                 .setRevision(answer.revision())
-                .setMethod(encode(answer.method()))
+                .setMethod(Methods.encode(answer.method()))
                 .setStoredElementType(ElementTypes.encode(answer.definition().storedType()))
                 .setEngine(answer.engineName());
         for (int i = 0; i < answer.dampingCount(); i++) {
-            BlockDampings.Builder dampings = BlockDampings.newBuilder();
-            double[] lambda = answer.lambda(i);
-            for (int l = 0; l < lambda.length; l++) {
-                dampings.addValues(lambda[l]);
-                if (lambda[l] == 0) {
-                    dampings.addSkippedBlocks(l);
-                }
-            }
-            snapshot.addDampings(dampings);
+            snapshot.addDampings(Encodings.dampings(answer.lambda(i)));
         }
         return snapshot.build();
     }
@@ -107,7 +94,9 @@ final class AnswerEncoder implements AutoCloseable {
             rows = null;
             advance();
         }
-        return chunk.setSampleIds(bytes(ids)).setScores(bytes(scores)).build();
+        return chunk.setSampleIds(Encodings.written(ids))
+                .setScores(Encodings.written(scores))
+                .build();
     }
 
     private void advance() {
@@ -122,30 +111,12 @@ final class AnswerEncoder implements AutoCloseable {
 
     private Summary summary() {
         Summary.Builder summary = Summary.newBuilder()
-                .setQueueDuration(duration(answer.queueNanos()))
-                .setComputeDuration(duration(answer.computeNanos()))
-                .setRecomputedInDouble(answer.recomputedInDouble());
+                .setQueueDuration(Encodings.duration(answer.queueNanos()))
+                .setComputeDuration(Encodings.duration(answer.computeNanos()))
+                .setRecomputedInDouble(answer.recomputedInDouble())
+                .setBatchQueryCount(answer.batchQueryCount());
+        answer.solverReports().forEach(report -> summary.addSolverReports(Encodings.report(report)));
         answer.relativeErrorBound().ifPresent(summary::setRelativeErrorBound);
-        return summary.setRespondDuration(duration(answer.markSent())).build();
-    }
-
-    private static Duration duration(long nanos) {
-        return Duration.newBuilder()
-                .setSeconds(nanos / 1_000_000_000)
-                .setNanos((int) (nanos % 1_000_000_000))
-                .build();
-    }
-
-    /** Wraps what was written; nobody writes to the array any more. */
-    private static ByteString bytes(ByteBuffer written) {
-        return UnsafeByteOperations.unsafeWrap(written.flip());
-    }
-
-    private static InfluenceMethod encode(io.datainf.engine.influence.InfluenceMethod method) {
-        return switch (method) {
-            case io.datainf.engine.influence.InfluenceMethod.DataInf() -> InfluenceMethod.INFLUENCE_METHOD_DATAINF;
-            case io.datainf.engine.influence.InfluenceMethod.HessianFree() ->
-                InfluenceMethod.INFLUENCE_METHOD_HESSIAN_FREE;
-        };
+        return summary.setRespondDuration(Encodings.duration(answer.markSent())).build();
     }
 }

@@ -1,8 +1,5 @@
 package io.datainf.sidecar.rpc;
 
-import io.datainf.proto.v1.QueryResponse;
-import io.datainf.sidecar.query.QueryAnswer;
-import io.datainf.sidecar.query.QueryListener;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -13,16 +10,19 @@ import org.jspecify.annotations.Nullable;
 /**
  * Sends the answers of one call as fast as the client reads, one part of each in turn.
  *
- * <p>Threads: {@link #listener} and {@link #pumpLater} may be called from anywhere with any lock held, because they only queue.
- * The output is called on the executor with {@code lock} held, which orders it with whatever else the call does.
+ * <p>Threads: {@link #interim}, {@link #answered}, {@link #failed} and {@link #pumpLater} may be called from anywhere with any
+ * lock held, because they only queue. The output is called on the executor with {@code lock} held, which orders it with
+ * whatever else the call does.
+ *
+ * @param <R> what is sent
  */
-final class AnswerPump {
+final class AnswerPump<R> {
 
     /** Where answers go. Calls hand over and return. */
-    interface Output {
+    interface Output<R> {
 
         /** Sends a part of an answer. */
-        void part(String queryId, QueryResponse part);
+        void part(String queryId, R part);
 
         /** The query failed and is over. */
         void failed(String queryId, Throwable cause);
@@ -34,10 +34,10 @@ final class AnswerPump {
     private final Object lock;
     private final BooleanSupplier ready;
     private final Executor executor;
-    private final Output output;
-    private final Queue<Outcome> incoming = new ConcurrentLinkedQueue<>();
+    private final Output<R> output;
+    private final Queue<Outcome<R>> incoming = new ConcurrentLinkedQueue<>();
     // Guarded by lock.
-    private final Queue<Outcome> sending = new ArrayDeque<>();
+    private final Queue<Outcome<R>> sending = new ArrayDeque<>();
     private boolean stopped;
 
     /**
@@ -46,28 +46,26 @@ final class AnswerPump {
      * @param lock the call's lock
      * @param ready whether the client reads
      */
-    AnswerPump(Object lock, BooleanSupplier ready, Executor executor, Output output) {
+    AnswerPump(Object lock, BooleanSupplier ready, Executor executor, Output<R> output) {
         this.lock = lock;
         this.ready = ready;
         this.executor = executor;
         this.output = output;
     }
 
-    /** Returns what to tell when the query of this id ends. */
-    QueryListener listener(String queryId) {
-        return new QueryListener() {
-            @Override
-            public void answered(QueryAnswer answer) {
-                incoming.add(new Outcome(queryId, new AnswerEncoder(answer), null));
-                pumpLater();
-            }
+    /** Sends a message ahead of the answer of a query, e.g. how far it has come. */
+    void interim(String queryId, R part) {
+        add(new Outcome<>(queryId, null, part, null));
+    }
 
-            @Override
-            public void failed(Throwable cause) {
-                incoming.add(new Outcome(queryId, null, cause));
-                pumpLater();
-            }
-        };
+    /** Sends an answer, which the pump closes. */
+    void answered(String queryId, Parts<R> parts) {
+        add(new Outcome<>(queryId, parts, null, null));
+    }
+
+    /** Tells that a query has failed. */
+    void failed(String queryId, Throwable cause) {
+        add(new Outcome<>(queryId, null, null, cause));
     }
 
     /** Goes on sending: something came, or the client reads again. */
@@ -85,9 +83,14 @@ final class AnswerPump {
         pumpLater(); // for what comes in at this moment
     }
 
+    private void add(Outcome<R> outcome) {
+        incoming.add(outcome);
+        pumpLater();
+    }
+
     private void pump() {
         synchronized (lock) {
-            for (Outcome outcome = incoming.poll(); outcome != null; outcome = incoming.poll()) {
+            for (Outcome<R> outcome = incoming.poll(); outcome != null; outcome = incoming.poll()) {
                 if (stopped) {
                     outcome.close();
                 } else {
@@ -102,33 +105,41 @@ final class AnswerPump {
     }
 
     /** Sends one part, after which the query waits behind the others. Needs the lock. */
-    private void sendNext(Outcome outcome) {
-        AnswerEncoder encoder = outcome.encoder();
-        if (encoder == null) {
-            output.failed(outcome.queryId(), outcome.requireCause());
-            return;
+    private void sendNext(Outcome<R> outcome) {
+        String queryId = outcome.queryId();
+        Parts<R> parts = outcome.parts();
+        if (outcome.interim() != null) {
+            output.part(queryId, outcome.interim());
+        } else if (parts == null) {
+            output.failed(queryId, outcome.requireCause());
+        } else {
+            sendNext(outcome, parts);
         }
-        QueryResponse part;
+    }
+
+    private void sendNext(Outcome<R> outcome, Parts<R> parts) {
+        R part;
         try {
-            part = encoder.next();
+            part = parts.next();
         } catch (RuntimeException | Error e) {
-            encoder.close();
+            parts.close();
             output.failed(outcome.queryId(), e);
             return;
         }
         output.part(outcome.queryId(), part);
-        if (encoder.hasNext()) {
+        if (parts.hasNext()) {
             sending.add(outcome);
         } else {
-            encoder.close();
+            parts.close();
             output.finished(outcome.queryId());
         }
     }
 
-    /** An answer being sent, or a failure. */
-    private record Outcome(
+    /** An answer being sent, a message ahead of it, or a failure. */
+    private record Outcome<R>(
             String queryId,
-            @Nullable AnswerEncoder encoder,
+            @Nullable Parts<R> parts,
+            @Nullable R interim,
             @Nullable Throwable cause) {
 
         Throwable requireCause() {
@@ -136,8 +147,8 @@ final class AnswerPump {
         }
 
         void close() {
-            if (encoder != null) {
-                encoder.close();
+            if (parts != null) {
+                parts.close();
             }
         }
     }

@@ -4,8 +4,6 @@ import io.datainf.proto.v1.CapabilitiesServiceGrpc;
 import io.datainf.proto.v1.ElementType;
 import io.datainf.proto.v1.GetCapabilitiesRequest;
 import io.datainf.proto.v1.GetCapabilitiesResponse;
-import io.datainf.proto.v1.InfluenceMethod;
-import io.datainf.proto.v1.Normalization;
 import io.grpc.stub.StreamObserver;
 
 /** Tells what the server offers. */
@@ -21,9 +19,8 @@ final class CapabilitiesGrpcService extends CapabilitiesServiceGrpc.Capabilities
                 .setMaxQueryElements(limits.maxQueryElements())
                 .addStoredElementTypes(ElementType.ELEMENT_TYPE_F32)
                 .addStoredElementTypes(ElementType.ELEMENT_TYPE_BF16)
-                .addMethods(InfluenceMethod.INFLUENCE_METHOD_DATAINF)
-                .addMethods(InfluenceMethod.INFLUENCE_METHOD_HESSIAN_FREE)
-                .addNormalizations(Normalization.NORMALIZATION_RAW)
+                .addAllMethods(Methods.OFFERED)
+                .addAllNormalizations(Normalizations.OFFERED)
                 .build();
     }
 

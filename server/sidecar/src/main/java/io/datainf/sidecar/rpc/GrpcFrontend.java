@@ -1,6 +1,7 @@
 package io.datainf.sidecar.rpc;
 
 import io.datainf.engine.run.RunRegistry;
+import io.datainf.proto.v1.AnalysisServiceGrpc;
 import io.datainf.proto.v1.CapabilitiesServiceGrpc;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
@@ -34,6 +35,7 @@ public final class GrpcFrontend implements AutoCloseable {
             RunServiceGrpc.SERVICE_NAME,
             IngestServiceGrpc.SERVICE_NAME,
             InfluenceServiceGrpc.SERVICE_NAME,
+            AnalysisServiceGrpc.SERVICE_NAME,
             CapabilitiesServiceGrpc.SERVICE_NAME);
 
     private final RpcLimits limits;
@@ -59,10 +61,15 @@ public final class GrpcFrontend implements AutoCloseable {
         this.limits = limits;
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
         IngestContext ingest = new IngestContext(budget, limits.maxUnackedBytes(), ingestEvents, callbacks);
+        SourceDecoder sources = new SourceDecoder(queries, limits);
+        long solverMemoryBytes = queries.limits().solverMemoryBytes();
+        QueryDecoder queryDecoder = new QueryDecoder(runs, sources, solverMemoryBytes);
+        AnalysisDecoder analysisDecoder = new AnalysisDecoder(runs, sources, solverMemoryBytes);
         this.services = List.of(
                 new RunGrpcService(runs),
                 new IngestGrpcService(runs, ingest, limits, gate),
-                new InfluenceGrpcService(queries, new QueryDecoder(runs, queries, limits), limits, gate, callbacks),
+                new InfluenceGrpcService(queries, queryDecoder, limits, gate, callbacks),
+                new AnalysisGrpcService(runs, queries.analyses(), analysisDecoder, limits, gate, callbacks),
                 new CapabilitiesGrpcService(serverVersion, queries.engineName(), limits),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
@@ -76,6 +83,7 @@ public final class GrpcFrontend implements AutoCloseable {
      */
     public void configure(NettyServerBuilder builder) {
         services.forEach(builder::addService);
+        ClientConnection.tellApart(builder);
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
                 .executor(callbacks);

@@ -33,7 +33,16 @@ final class InfluenceGrpcService extends InfluenceServiceGrpc.InfluenceServiceIm
     public void query(QueryRequest request, StreamObserver<QueryResponse> observer) {
         // What grpc-java passes to services is always of this class; so below.
         var call = (ServerCallStreamObserver<QueryResponse>) observer;
-        new QueryCall(call, queries, gate, executor).begin(request, decoder, limits);
+        AnswerCall<QueryResponse> answer = new AnswerCall<>(call, gate, executor);
+        Object client = ClientConnection.current();
+        answer.begin(queries::discardCancelled, () -> {
+            RequestTooLargeException.requireMessageBytes(request.getSerializedSize(), limits);
+            queries.submit(
+                    QueryRequests.plan(request, decoder),
+                    client,
+                    answer::cancelled,
+                    QueryListeners.of(answer.pump(), AnswerCall.ONLY));
+        });
     }
 
     @Override

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Reading stops while many queries are being answered. Gradients of an open query can always come, because a query being
  * answered gets ready without further input.
  */
-final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, AnswerPump.Output {
+final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, AnswerPump.Output<QueryResponse> {
 
     private static final int MAX_ID_BYTES = 64;
     private static final int MAX_COLLECTED = 64;
@@ -40,7 +40,8 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
     private final QueryDecoder decoder;
     private final RpcLimits limits;
     private final DrainGate gate;
-    private final AnswerPump pump;
+    private final AnswerPump<QueryResponse> pump;
+    private final Object client = ClientConnection.current();
 
     // Guarded by this, like the call.
     private final Map<String, QueryPlan> collected = new HashMap<>();
@@ -64,7 +65,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
         this.decoder = decoder;
         this.limits = limits;
         this.gate = gate;
-        this.pump = new AnswerPump(this, call::isReady, executor, this);
+        this.pump = new AnswerPump<>(this, call::isReady, executor, this);
     }
 
     /** Takes control of the flow and asks for the first message, if the server takes streams. */
@@ -218,9 +219,9 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
     private void submit(String queryId, QueryPlan plan) {
         answering.add(queryId);
         try {
-            queries.submit(plan, () -> ended || call.isCancelled(), pump.listener(queryId));
+            queries.submit(plan, client, () -> ended || call.isCancelled(), QueryListeners.of(pump, queryId));
         } catch (RuntimeException e) {
-            pump.listener(queryId).failed(e);
+            pump.failed(queryId, e);
         }
     }
 
@@ -235,7 +236,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
         }
         failures.add(queryId);
         answering.add(queryId);
-        pump.listener(queryId).failed(cause);
+        pump.failed(queryId, cause);
     }
 
     private void requestMore() {

@@ -8,6 +8,7 @@ import com.google.rpc.Code;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
+import io.datainf.engine.influence.MemoryLimitException;
 import io.datainf.engine.run.BatchOutOfOrderException;
 import io.datainf.engine.run.MemoryBudgetException;
 import io.datainf.engine.run.RunDefinitionMismatchException;
@@ -18,12 +19,14 @@ import io.datainf.engine.store.StoreFormatException;
 import io.datainf.sidecar.ingest.ChecksumMismatchException;
 import io.datainf.sidecar.ingest.InvalidBatchException;
 import io.datainf.sidecar.ingest.WriterMismatchException;
+import io.datainf.sidecar.query.AnalysisQueueFullException;
 import io.datainf.sidecar.query.EmptyRunException;
 import io.datainf.sidecar.query.InvalidQueryException;
 import io.datainf.sidecar.query.QueryExecutorClosedException;
 import io.datainf.sidecar.query.QueryMemoryException;
 import io.datainf.sidecar.query.QueryQueueFullException;
 import io.datainf.sidecar.query.RevisionNotReachedException;
+import io.datainf.sidecar.query.SelfInfluenceMissingException;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
@@ -50,6 +53,7 @@ final class StatusMapper {
     private static final int REVISION_RETRY_MILLIS = 100;
     private static final int QUERY_RETRY_MILLIS = 500;
     private static final int RECONNECT_MILLIS = 1_000;
+    private static final int JOB_RETRY_MILLIS = 10_000;
     private static final int SPACE_RETRY_MILLIS = 30_000;
 
     private StatusMapper() {}
@@ -73,6 +77,7 @@ final class StatusMapper {
                 status(Code.FAILED_PRECONDITION, e.field().toUpperCase(Locale.ROOT) + "_MISMATCH", message);
             case BatchOutOfOrderException e -> status(Code.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER", message);
             case EmptyRunException e -> status(Code.FAILED_PRECONDITION, "EMPTY_RUN", message);
+            case SelfInfluenceMissingException e -> status(Code.FAILED_PRECONDITION, "SELF_INFLUENCE_MISSING", message);
             case RevisionNotReachedException e ->
                 retry(Code.FAILED_PRECONDITION, "REVISION_NOT_REACHED", message, REVISION_RETRY_MILLIS);
             case ChecksumMismatchException e -> status(Code.DATA_LOSS, "CHECKSUM_MISMATCH", message);
@@ -95,6 +100,9 @@ final class StatusMapper {
                         : status(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", message);
             case QueryQueueFullException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "QUERY_QUEUE_FULL", message, QUERY_RETRY_MILLIS);
+            case AnalysisQueueFullException e ->
+                retry(Code.RESOURCE_EXHAUSTED, "JOB_QUEUE_FULL", message, JOB_RETRY_MILLIS);
+            case MemoryLimitException e -> status(Code.RESOURCE_EXHAUSTED, "SOLVER_MEMORY", message);
             case TooManyOpenQueriesException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "TOO_MANY_OPEN_QUERIES", message, QUERY_RETRY_MILLIS);
             case MemoryBudgetException e -> retry(Code.RESOURCE_EXHAUSTED, "MEMORY_FULL", message, SPACE_RETRY_MILLIS);

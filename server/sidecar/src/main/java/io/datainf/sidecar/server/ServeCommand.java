@@ -119,7 +119,9 @@ final class ServeCommand implements Callable<Integer> {
             names = "--query-queue",
             paramLabel = "N",
             defaultValue = "64",
-            description = "Queries that may wait; more are refused with RESOURCE_EXHAUSTED. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Queries that may wait, of short and of long methods each; more are refused with RESOURCE_EXHAUSTED."
+                            + " Default: ${DEFAULT-VALUE}")
     private int queryQueue;
 
     @Option(
@@ -129,6 +131,13 @@ final class ServeCommand implements Callable<Integer> {
             description =
                     "Gradients and scores of all queries together, outside --memory-budget. Default: ${DEFAULT-VALUE}")
     private ByteCount queryMemory;
+
+    @Option(
+            names = "--solver-memory",
+            paramLabel = "SIZE",
+            defaultValue = "1GiB",
+            description = "Most that the solver of one EXACT computation may take. Default: ${DEFAULT-VALUE}")
+    private ByteCount solverMemory;
 
     @Option(
             names = "--drain-timeout",
@@ -155,7 +164,7 @@ final class ServeCommand implements Callable<Integer> {
                             maxUnacked.bytes(),
                             maxInFlight.bytes(),
                             maxQueryElements),
-                    new QueryLimits(queryQueue, queryMemory.bytes()),
+                    new QueryLimits(queryQueue, queryMemory.bytes(), solverMemory.bytes()),
                     drainTimeout.duration());
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);

@@ -102,6 +102,7 @@ final class Sidecar implements AutoCloseable {
                 opened(parts, RunRegistry.open(config.dataDirectory(), config.memoryBudgetBytes(), metrics.store()));
         metrics.watchStorage(runs::figures);
         InfluenceCalculator calculator = opened(parts, InfluenceCalculator.create(config.threadCount()));
+        metrics.expectEngine(calculator.engineName());
         calculator.warmUp();
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
         metrics.watchQueryQueue(queries::queueDepth);

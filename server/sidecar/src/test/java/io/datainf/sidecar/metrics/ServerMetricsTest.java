@@ -78,6 +78,23 @@ class ServerMetricsTest {
     }
 
     @Test
+    void batches_areMeasuredByEngineAndMethod() {
+        metrics.expectEngine("vector");
+        metrics.query().batchComputed("vector", new InfluenceMethod.DataInf(), 3, 20_000_000, 4_096);
+        metrics.query().batchComputed("vector", new InfluenceMethod.DataInf(), 32, 20_000_000, 4_096);
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_query_batch_width_count{engine=\"vector\",method=\"datainf\"} 2",
+                        "datainf_query_batch_width_sum{engine=\"vector\",method=\"datainf\"} 35.0",
+                        "datainf_query_batch_width_bucket{engine=\"vector\",method=\"datainf\",le=\"2.0\"} 0",
+                        "datainf_query_batch_width_bucket{engine=\"vector\",method=\"datainf\",le=\"4.0\"} 1",
+                        "datainf_query_scanned_bytes_total{engine=\"vector\",method=\"datainf\"} 8192.0",
+                        "datainf_query_batch_compute_seconds_sum{engine=\"vector\",method=\"datainf\"} 0.04",
+                        "datainf_query_batch_compute_seconds_count{engine=\"vector\",method=\"exact\"} 0");
+    }
+
+    @Test
     void storage_isAskedAtEachScrape() {
         metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
 
@@ -93,13 +110,14 @@ class ServerMetricsTest {
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
         metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
         metrics.watchQueryQueue(() -> 0);
+        metrics.expectEngine("vector");
 
         assertThat(metrics.registry().getMeters())
                 .filteredOn(meter -> meter.getId().getName().startsWith("datainf"))
                 .allSatisfy(meter -> {
                     assertThat(meter.getId().getDescription()).isNotBlank();
                     assertThat(meter.getId().getTags())
-                            .allMatch(tag -> List.of("outcome", "method", "stage", "version")
+                            .allMatch(tag -> List.of("outcome", "method", "stage", "version", "engine")
                                     .contains(tag.getKey()));
                 });
     }

@@ -45,6 +45,7 @@ class QueryExecutorTest {
     private final AtomicInteger answered = new AtomicInteger();
     private final AtomicInteger failed = new AtomicInteger();
     private final AtomicInteger refused = new AtomicInteger();
+    private final AtomicInteger batches = new AtomicInteger();
     private final CountDownLatch release = new CountDownLatch(1);
     private RunRegistry runs;
     private Run run;
@@ -69,10 +70,16 @@ class QueryExecutorTest {
                     .get(20, TimeUnit.SECONDS);
         }
         calculator = InfluenceCalculator.create(2);
-        executor = new QueryExecutor(calculator, new QueryLimits(2, 1 << 20), new QueryEvents() {
+        executor = new QueryExecutor(calculator, new QueryLimits(2, 1 << 20, 1 << 20), new QueryEvents() {
             @Override
             public void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos) {
                 answered.incrementAndGet();
+            }
+
+            @Override
+            public void batchComputed(
+                    String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes) {
+                batches.incrementAndGet();
             }
 
             @Override
@@ -104,7 +111,7 @@ class QueryExecutorTest {
                 new InfluenceMethod.DataInf(),
                 List.of(new Damping.Scaled(0.1)),
                 new SampleSelection.All(),
-                new QueryOptions(false, 0, false));
+                new QueryOptions(false, Normalization.RAW, 0, false));
     }
 
     private ValidationGradients ones() {
@@ -119,7 +126,7 @@ class QueryExecutorTest {
 
     private CompletableFuture<QueryAnswer> submit(QueryPlan plan, BooleanSupplier cancelled) {
         CompletableFuture<QueryAnswer> future = new CompletableFuture<>();
-        executor.submit(plan, cancelled, new QueryListener() {
+        executor.submit(plan, this, cancelled, new QueryListener() {
             @Override
             public void answered(QueryAnswer answer) {
                 future.complete(answer);
@@ -273,10 +280,11 @@ class QueryExecutorTest {
                         new InfluenceMethod.DataInf(),
                         List.of(),
                         new SampleSelection.All(),
-                        new QueryOptions(false, 0, false)))
+                        new QueryOptions(false, Normalization.RAW, 0, false)))
                 .hasMessageContaining("dampings");
-        assertThatThrownBy(() -> new QueryOptions(false, -1, false)).hasMessageContaining("minRevision is -1");
-        assertThatThrownBy(() -> new QueryLimits(0, 1)).hasMessageContaining("queueCapacity is 0");
-        assertThatThrownBy(() -> new QueryLimits(1, 0)).hasMessageContaining("maxMemoryBytes is 0");
+        assertThatThrownBy(() -> new QueryOptions(false, Normalization.RAW, -1, false))
+                .hasMessageContaining("minRevision is -1");
+        assertThatThrownBy(() -> new QueryLimits(0, 1, 1 << 20)).hasMessageContaining("queueCapacity is 0");
+        assertThatThrownBy(() -> new QueryLimits(1, 0, 1 << 20)).hasMessageContaining("maxMemoryBytes is 0");
     }
 }

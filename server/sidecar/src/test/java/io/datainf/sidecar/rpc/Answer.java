@@ -3,6 +3,7 @@ package io.datainf.sidecar.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
+import io.datainf.proto.v1.Progress;
 import io.datainf.proto.v1.QueryResponse;
 import io.datainf.proto.v1.QueryStreamResponse;
 import io.datainf.proto.v1.ScoreChunk;
@@ -34,6 +35,7 @@ final class Answer {
     private @Nullable Snapshot snapshot;
     private @Nullable Summary summary;
     private int chunkCount;
+    private double progress;
 
     /** Reads the whole answer of a call of Query. */
     static Answer read(BlockingClientCall<?, QueryResponse> call) throws Exception {
@@ -66,7 +68,8 @@ final class Answer {
             case SNAPSHOT -> add(part.getSnapshot());
             case SCORES -> add(part.getScores());
             case SUMMARY -> add(part.getSummary());
-            case PROGRESS, PART_NOT_SET -> throw new AssertionError("unexpected part " + part);
+            case PROGRESS -> add(part.getProgress());
+            case PART_NOT_SET -> throw new AssertionError("unexpected part " + part);
         }
     }
 
@@ -79,6 +82,12 @@ final class Answer {
             case PROGRESS, ERROR, PART_NOT_SET -> throw new AssertionError("unexpected part " + part);
         }
         return summary != null;
+    }
+
+    private void add(Progress part) {
+        assertThat(snapshot).isNull();
+        assertThat(part.getFraction()).isBetween(progress, 1.0);
+        progress = part.getFraction();
     }
 
     private void add(Snapshot part) {
@@ -116,6 +125,11 @@ final class Answer {
 
     Snapshot snapshot() {
         return Objects.requireNonNull(snapshot);
+    }
+
+    /** The greatest fraction that was told; 0 if none was. */
+    double progress() {
+        return progress;
     }
 
     Summary summary() {

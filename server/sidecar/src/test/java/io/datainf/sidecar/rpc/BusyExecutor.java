@@ -3,6 +3,7 @@ package io.datainf.sidecar.rpc;
 import io.datainf.engine.influence.Damping;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.run.Run;
+import io.datainf.sidecar.query.Normalization;
 import io.datainf.sidecar.query.QueryAnswer;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.query.QueryListener;
@@ -30,9 +31,10 @@ final class BusyExecutor implements AutoCloseable {
                 new InfluenceMethod.DataInf(),
                 List.of(new Damping.Scaled(0.1)),
                 new SampleSelection.All(),
-                new QueryOptions(false, 0, false));
+                new QueryOptions(false, Normalization.RAW, 0, false));
         queries.submit(
                 plan,
+                this,
                 () -> {
                     if (!Thread.currentThread().equals(submitter)) {
                         running.countDown();

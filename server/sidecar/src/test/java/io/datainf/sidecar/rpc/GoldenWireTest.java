@@ -7,10 +7,11 @@ import io.datainf.engine.golden.GoldenCase;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.Run;
 import io.datainf.proto.v1.Aggregation;
+import io.datainf.proto.v1.AllSamples;
+import io.datainf.proto.v1.ComputeSelfInfluenceRequest;
 import io.datainf.proto.v1.InfluenceMethod;
 import io.datainf.proto.v1.QueryRequest;
 import io.datainf.proto.v1.QuerySpec;
-import io.datainf.proto.v1.StoredSamples;
 import io.datainf.proto.v1.ValidationGradients;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -27,6 +28,7 @@ class GoldenWireTest {
     // What the product promises, row-wise; the handmade case is small enough for float64 throughout.
     private static final double TOLERANCE = 1e-5;
     private static final double HANDMADE_TOLERANCE = 1e-6;
+    private static final double EXACT_TOLERANCE = 1e-4;
     private static final double LAMBDA_TOLERANCE = 1e-12;
     private static final int BATCH_ROWS = 50;
 
@@ -87,6 +89,25 @@ class GoldenWireTest {
         assertSelfInfluence(golden);
     }
 
+    @ParameterizedTest
+    @MethodSource("cases")
+    void query_everyMethod_equalsReference(String name) throws Exception {
+        GoldenCase golden = GoldenCase.read(name);
+        Run run = server.createRun("golden", ElementType.F32, golden.layout());
+        stream(TestWriter.open(server, run.definition(), "w"), golden, 0, golden.train().length, 0);
+        int n = golden.train().length;
+
+        Answer reference =
+                query(golden, validation(golden).setMethod(InfluenceMethod.INFLUENCE_METHOD_LISSA_REFERENCE));
+        assertScores(golden, reference, "score.lissa", n);
+        Answer lissa = query(golden, validation(golden).setMethod(InfluenceMethod.INFLUENCE_METHOD_LISSA));
+        assertScores(golden, lissa, "score.lissa_plus", n);
+        assertThat(lissa.summary().getSolverReports(0).getIterations()).isEqualTo(10);
+        Answer exact = query(golden, validation(golden).setMethod(InfluenceMethod.INFLUENCE_METHOD_EXACT));
+        assertScores(golden, exact, "score.exact", n, EXACT_TOLERANCE);
+        assertThat(exact.summary().getSolverReports(0).getConverged()).isTrue();
+    }
+
     private void assertBlocks(GoldenCase golden, Answer answer) {
         double[] expected = golden.arrays().doubles("score_by_block.datainf");
         int n = golden.train().length;
@@ -101,17 +122,13 @@ class GoldenWireTest {
 
     private void assertSelfInfluence(GoldenCase golden) throws Exception {
         double[] expected = golden.arrays().doubles("self_influence");
-        StoredSamples.Builder stored = StoredSamples.newBuilder();
+        SelfInfluenceReply reply = SelfInfluenceReply.read(server.analysisService()
+                .computeSelfInfluence(ComputeSelfInfluenceRequest.newBuilder()
+                        .setRunId("golden")
+                        .setAll(AllSamples.getDefaultInstance())
+                        .build()));
         for (int k = 0; k < expected.length; k++) {
-            stored.addSampleIds(k);
-        }
-        QuerySpec.Builder spec = QuerySpec.newBuilder().setRunId("golden").setStoredSamples(stored);
-        Answer answer = Answer.read(server.influenceService()
-                .query(QueryRequest.newBuilder().setSpec(spec).build()));
-        for (int k = 0; k < expected.length; k++) {
-            double[] scores = answer.scores(k);
-            double greatest = Arrays.stream(scores).map(Math::abs).max().orElseThrow();
-            assertThat(scores[k]).isCloseTo(expected[k], within(tolerance(golden) * greatest));
+            assertThat(reply.values()[k]).isCloseTo(expected[k], within(tolerance(golden) * -expected[k]));
         }
     }
 
@@ -147,12 +164,16 @@ class GoldenWireTest {
     }
 
     private static void assertScores(GoldenCase golden, Answer answer, String expected, int n) {
+        assertScores(golden, answer, expected, n, tolerance(golden));
+    }
+
+    private static void assertScores(GoldenCase golden, Answer answer, String expected, int n, double tolerance) {
         double[] values = golden.arrays().doubles(expected);
         for (int j = 0; j < golden.validation().length; j++) {
             double[] row = Arrays.copyOfRange(values, j * n, (j + 1) * n);
             assertThat(Answer.relativeError(answer.scores(j), row))
                     .describedAs("%s, validation point %d", expected, j)
-                    .isLessThan(tolerance(golden));
+                    .isLessThan(tolerance);
         }
         assertThat(answer.snapshot().getSampleCount()).isEqualTo(n);
         assertThat(answer.snapshot().getRevision()).isEqualTo(n);

@@ -3,6 +3,7 @@ package io.datainf.sidecar.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.datainf.proto.v1.AnalysisServiceGrpc;
 import io.datainf.proto.v1.CapabilitiesServiceGrpc;
 import io.datainf.proto.v1.ElementType;
 import io.datainf.proto.v1.GetCapabilitiesRequest;
@@ -50,8 +51,16 @@ class GrpcFrontendTest {
                 .containsExactly(ElementType.ELEMENT_TYPE_F32, ElementType.ELEMENT_TYPE_BF16);
         assertThat(capabilities.getMethodsList())
                 .containsExactly(
-                        InfluenceMethod.INFLUENCE_METHOD_DATAINF, InfluenceMethod.INFLUENCE_METHOD_HESSIAN_FREE);
-        assertThat(capabilities.getNormalizationsList()).containsExactly(Normalization.NORMALIZATION_RAW);
+                        InfluenceMethod.INFLUENCE_METHOD_DATAINF,
+                        InfluenceMethod.INFLUENCE_METHOD_HESSIAN_FREE,
+                        InfluenceMethod.INFLUENCE_METHOD_LISSA,
+                        InfluenceMethod.INFLUENCE_METHOD_LISSA_REFERENCE,
+                        InfluenceMethod.INFLUENCE_METHOD_EXACT);
+        assertThat(capabilities.getNormalizationsList())
+                .containsExactly(
+                        Normalization.NORMALIZATION_RAW,
+                        Normalization.NORMALIZATION_COSINE,
+                        Normalization.NORMALIZATION_RELATIF);
     }
 
     @Test
@@ -67,6 +76,7 @@ class GrpcFrontendTest {
                         RunServiceGrpc.SERVICE_NAME,
                         IngestServiceGrpc.SERVICE_NAME,
                         InfluenceServiceGrpc.SERVICE_NAME,
+                        AnalysisServiceGrpc.SERVICE_NAME,
                         CapabilitiesServiceGrpc.SERVICE_NAME,
                         "grpc.health.v1.Health");
     }

@@ -14,7 +14,6 @@ import io.datainf.proto.v1.Damping;
 import io.datainf.proto.v1.FixedDamping;
 import io.datainf.proto.v1.GivenSamples;
 import io.datainf.proto.v1.InfluenceMethod;
-import io.datainf.proto.v1.Normalization;
 import io.datainf.proto.v1.QueryRequest;
 import io.datainf.proto.v1.QueryResponse;
 import io.datainf.proto.v1.QuerySpec;
@@ -47,7 +46,7 @@ class InfluenceGrpcServiceTest {
 
     @BeforeEach
     void start(@TempDir Path dataDirectory) throws Exception {
-        server = new TestServer(dataDirectory, new QueryLimits(1, 1L << 20));
+        server = new TestServer(dataDirectory, new QueryLimits(1, 1L << 20, 1 << 20));
         run = server.createRun("r1", 2, 1);
         store(run, ROWS);
     }
@@ -360,17 +359,6 @@ class InfluenceGrpcServiceTest {
 
     @Test
     void query_notOffered_isUnimplementedByName() {
-        for (InfluenceMethod method : new InfluenceMethod[] {
-            InfluenceMethod.INFLUENCE_METHOD_LISSA,
-            InfluenceMethod.INFLUENCE_METHOD_LISSA_REFERENCE,
-            InfluenceMethod.INFLUENCE_METHOD_EXACT
-        }) {
-            assertUnimplemented(spec().setMethod(method), method.name());
-        }
-        for (Normalization normalization :
-                new Normalization[] {Normalization.NORMALIZATION_COSINE, Normalization.NORMALIZATION_RELATIF}) {
-            assertUnimplemented(spec().setNormalization(normalization), normalization.name());
-        }
         assertUnimplemented(spec().setMethodValue(77), "77");
         assertUnimplemented(spec().setNormalizationValue(78), "78");
         assertUnimplemented(spec().setAggregationValue(79), "79");

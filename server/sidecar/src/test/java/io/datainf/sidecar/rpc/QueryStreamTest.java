@@ -9,7 +9,6 @@ import com.google.rpc.Code;
 import com.google.rpc.Status;
 import io.datainf.engine.run.Run;
 import io.datainf.proto.v1.GradientChunk;
-import io.datainf.proto.v1.InfluenceMethod;
 import io.datainf.proto.v1.QueryRequest;
 import io.datainf.proto.v1.QuerySpec;
 import io.datainf.proto.v1.QueryStreamRequest;
@@ -46,7 +45,7 @@ class QueryStreamTest {
 
     @BeforeEach
     void start(@TempDir Path dataDirectory) throws Exception {
-        server = new TestServer(dataDirectory, new QueryLimits(200, 1L << 20));
+        server = new TestServer(dataDirectory, new QueryLimits(200, 1L << 20, 1 << 20));
         run = server.createRun("r1", DIMENSION);
         TestWriter writer = TestWriter.open(server, run.definition(), "w");
         writer.send(Wire.batch(1, 0, new float[] {1, 0, 0, 1}, new float[] {0, 2, 1, 0}, new float[] {3, 0, 0, 3}));
@@ -177,7 +176,7 @@ class QueryStreamTest {
     void queryStream_failedQueries_doNotEndTheStream() throws Exception {
         open("unknown-run", spec(1).setRunId("nope"));
         chunk("unknown-run", 0, POINT); // on its way when the query failed
-        open("method", spec(1).setMethod(InfluenceMethod.INFLUENCE_METHOD_EXACT));
+        open("method", spec(1).setMethodValue(99));
         open("offset", spec(1));
         chunk("offset", 1, 1);
         chunk("offset", 0, POINT);

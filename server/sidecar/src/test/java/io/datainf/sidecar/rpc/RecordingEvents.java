@@ -3,6 +3,8 @@ package io.datainf.sidecar.rpc;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryEvents;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts what the sidecar reports. */
@@ -18,6 +20,7 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     final AtomicLong answeredQueries = new AtomicLong();
     final AtomicLong failedQueries = new AtomicLong();
     final AtomicLong refusedQueries = new AtomicLong();
+    final Queue<Integer> batchWidths = new ConcurrentLinkedQueue<>();
 
     private final AtomicLong unackedBytes = new AtomicLong();
 
@@ -49,6 +52,12 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     @Override
     public void batchFailed(int sampleCount, long payloadBytes) {
         failedBatches.incrementAndGet();
+    }
+
+    @Override
+    public void batchComputed(
+            String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes) {
+        batchWidths.add(pointCount);
     }
 
     @Override

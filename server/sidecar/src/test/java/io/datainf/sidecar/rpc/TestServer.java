@@ -9,6 +9,7 @@ import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.store.StoreEvents;
+import io.datainf.proto.v1.AnalysisServiceGrpc;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
@@ -30,7 +31,7 @@ import java.util.concurrent.TimeUnit;
 /** The services on a loopback port, over the real engine. Closing it checks that nothing is held any more. */
 final class TestServer implements AutoCloseable {
 
-    static final QueryLimits QUERY_LIMITS = new QueryLimits(64, 1L << 28);
+    static final QueryLimits QUERY_LIMITS = new QueryLimits(64, 1L << 28, 1 << 20);
     private static final long MEMORY_BUDGET_BYTES = 1L << 30;
     private static final int KERNEL_THREADS = 2;
     private static final long PATIENCE_SECONDS = 20;
@@ -102,6 +103,10 @@ final class TestServer implements AutoCloseable {
 
     InfluenceServiceGrpc.InfluenceServiceBlockingV2Stub influenceService(ManagedChannel over) {
         return InfluenceServiceGrpc.newBlockingV2Stub(over);
+    }
+
+    AnalysisServiceGrpc.AnalysisServiceBlockingV2Stub analysisService() {
+        return AnalysisServiceGrpc.newBlockingV2Stub(channel);
     }
 
     IngestServiceGrpc.IngestServiceBlockingV2Stub ingestService() {

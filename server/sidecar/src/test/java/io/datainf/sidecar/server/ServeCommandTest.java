@@ -59,6 +59,7 @@ class ServeCommandTest {
                 "--max-query-elements=8",
                 "--query-queue=9",
                 "--query-memory=10GiB",
+                "--solver-memory=11MiB",
                 "--drain-timeout=1.5");
 
         assertThat(config.dataDirectory()).isEqualTo(Path.of("d"));
@@ -70,7 +71,7 @@ class ServeCommandTest {
         assertThat(config.memoryBudgetBytes()).isEqualTo(3L << 30);
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
-        assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30));
+        assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30, 11L << 20));
         assertThat(config.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
     }
 

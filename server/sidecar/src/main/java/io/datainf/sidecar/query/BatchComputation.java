@@ -1,0 +1,171 @@
+package io.datainf.sidecar.query;
+
+import io.datainf.engine.influence.InfluenceCalculator;
+import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.engine.influence.InfluenceRequest;
+import io.datainf.engine.influence.InfluenceScores;
+import io.datainf.engine.influence.SampleSet;
+import io.datainf.engine.memory.GradientMatrix;
+import io.datainf.engine.run.RunSnapshot;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
+
+/** Computes queries together, on one snapshot taken when their turn has come, and tells those who asked. Thread-safe. */
+final class BatchComputation {
+
+    private final InfluenceCalculator calculator;
+    private final QueryMemory memory;
+    private final SelfInfluences selfInfluences;
+    private final EngineSpeed speed;
+    private final QueryEvents events;
+
+    BatchComputation(
+            InfluenceCalculator calculator,
+            QueryMemory memory,
+            SelfInfluences selfInfluences,
+            EngineSpeed speed,
+            QueryEvents events) {
+        this.calculator = calculator;
+        this.memory = memory;
+        this.selfInfluences = selfInfluences;
+        this.speed = speed;
+        this.events = events;
+    }
+
+    /**
+     * Computes queries of one run that {@linkplain QueuedQuery#joins join} each other. What is wrong with one of them does not touch
+     * the others, and the computation stops only when all are cancelled.
+     *
+     * @param stopping whether everything should end
+     * @return queries that did not fit into memory beside the others, and should wait on
+     */
+    List<QueuedQuery> compute(List<QueuedQuery> queries, BooleanSupplier stopping) {
+        List<QueuedQuery> wanted = new ArrayList<>();
+        for (QueuedQuery query : queries) {
+            if (query.cancelled()) {
+                fail(query, stopped(stopping));
+            } else {
+                wanted.add(query);
+            }
+        }
+        if (wanted.isEmpty()) {
+            return List.of();
+        }
+        RunSnapshot snapshot;
+        try {
+            snapshot = wanted.getFirst().plan().run().snapshot();
+        } catch (RuntimeException e) {
+            wanted.forEach(query -> fail(query, e));
+            return List.of();
+        }
+        try (QueryBatch batch = new QueryBatch(snapshot, memory)) {
+            wanted.forEach(query -> prepare(query, batch));
+            return batch.members().isEmpty() ? List.of() : compute(batch, stopping);
+        }
+    }
+
+    /** Fails a query that was queued. */
+    void fail(QueuedQuery query, Throwable cause) {
+        query.plan().close();
+        events.queryFailed(query.plan().method());
+        query.listener().failed(cause);
+    }
+
+    private void prepare(QueuedQuery query, QueryBatch batch) {
+        try {
+            batch.add(new BatchMember(query, batch.snapshot(), selfInfluences, memory));
+        } catch (RuntimeException | OutOfMemoryError e) {
+            fail(query, e);
+        }
+    }
+
+    private List<QueuedQuery> compute(QueryBatch batch, BooleanSupplier stopping) {
+        List<QueuedQuery> left = List.of();
+        List<QueryAnswer> answers;
+        try {
+            left = batch.reserve();
+            answers = score(batch, stopping);
+        } catch (CancellationException e) {
+            batch.members().forEach(member -> fail(member.query(), stopped(stopping)));
+            return left;
+        } catch (Throwable e) { // whatever it is, the next query must find this thread alive
+            failOrSeparate(batch, e, stopping);
+            return left;
+        }
+        List<BatchMember> members = batch.members();
+        for (int i = 0; i < members.size(); i++) {
+            members.get(i).plan().close();
+            members.get(i).query().listener().answered(answers.get(i));
+        }
+        return left;
+    }
+
+    /** If there are several, one may be at fault: each is computed alone, so that the others are answered. */
+    private void failOrSeparate(QueryBatch batch, Throwable cause, BooleanSupplier stopping) {
+        List<BatchMember> members = batch.members();
+        batch.close();
+        if (members.size() == 1) {
+            fail(members.getFirst().query(), cause);
+        } else {
+            members.forEach(member -> compute(List.of(member.query()), stopping));
+        }
+    }
+
+    private List<QueryAnswer> score(QueryBatch batch, BooleanSupplier stopping) {
+        InfluenceRequest request = batch.request();
+        long startNanos = System.nanoTime();
+        List<InfluenceScores> scores;
+        try {
+            scores = calculator.compute(request, new BatchMonitor(batch.members(), stopping));
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            // All else was checked: a damping or a step so extreme that something leaves the range of float64.
+            throw new InvalidQueryException(extremeField(request.method()), String.valueOf(e.getMessage()));
+        }
+        long computeNanos = System.nanoTime() - startNanos;
+        measure(request, scores, computeNanos);
+        return batch.answers(scores, calculator.engineName(), computeNanos, events);
+    }
+
+    private static String extremeField(InfluenceMethod method) {
+        boolean lissa = method instanceof InfluenceMethod.Lissa || method instanceof InfluenceMethod.LissaReference;
+        return lissa ? "spec.lissa" : "spec.dampings";
+    }
+
+    private void measure(InfluenceRequest request, List<InfluenceScores> scores, long computeNanos) {
+        SampleSet samples = request.samples();
+        double elements = (double) samples.sampleCount() * samples.layout().dimension();
+        int pointCount = request.validationCount();
+        if (request.method() instanceof InfluenceMethod.DataInf) {
+            speed.measured(elements * pointCount * request.dampings().size(), computeNanos);
+        }
+        events.batchComputed(
+                calculator.engineName(), request.method(), pointCount, computeNanos, scannedBytes(request, scores));
+    }
+
+    /** Bytes of rows that a computation reads; 0 for EXACT, whose work is elsewhere. */
+    private static double scannedBytes(InfluenceRequest request, List<InfluenceScores> scores) {
+        int readings = switch (request.method()) {
+            case InfluenceMethod.DataInf() -> 2;
+            case InfluenceMethod.HessianFree() -> 1;
+            case InfluenceMethod.Lissa lissa -> lissa.iterations() + 1;
+            case InfluenceMethod.LissaReference lissa -> lissa.iterations() + 1;
+            case InfluenceMethod.Exact exact -> 0;
+        };
+        boolean twice = scores.stream().anyMatch(InfluenceScores::recomputedInDouble);
+        GradientMatrix rows = request.samples().gradients();
+        double rowBytes =
+                (double) rows.layout().dimension() * rows.elementType().byteCount();
+        int dampingCount = Math.min(request.dampings().size(), QueryLane.MAX_POINTS);
+        int groups = Math.ceilDiv(request.validationCount(), QueryLane.MAX_POINTS / dampingCount)
+                * Math.ceilDiv(request.dampings().size(), QueryLane.MAX_POINTS);
+        return rowBytes * request.samples().rowCount() * readings * groups * (twice ? 2 : 1);
+    }
+
+    private static RuntimeException stopped(BooleanSupplier stopping) {
+        return stopping.getAsBoolean()
+                ? new QueryExecutorClosedException()
+                : new CancellationException("the query was cancelled");
+    }
+}

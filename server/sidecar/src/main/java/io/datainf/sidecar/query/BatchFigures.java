@@ -1,0 +1,11 @@
+package io.datainf.sidecar.query;
+
+/**
+ * What a batch was.
+ *
+ * @param engineName what computed
+ * @param queryCount queries that were computed together
+ * @param startNanos when its turn came, as {@link System#nanoTime}
+ * @param computeNanos in the kernels
+ */
+record BatchFigures(String engineName, int queryCount, long startNanos, long computeNanos) {}

@@ -1,0 +1,54 @@
+package io.datainf.sidecar.query;
+
+import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.engine.influence.WorkMonitor;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/** Stops a batch when nobody waits for it any more, and tells those who wait how far long work has come. */
+final class BatchMonitor implements WorkMonitor {
+
+    private final QueuedQuery[] queries;
+    private final BooleanSupplier stopping;
+    private final ProgressSteps steps = new ProgressSteps();
+    private final boolean tells;
+
+    BatchMonitor(List<BatchMember> members, BooleanSupplier stopping) {
+        this.queries = members.stream().map(BatchMember::query).toArray(QueuedQuery[]::new);
+        this.stopping = stopping;
+        this.tells = takesLong(members.getFirst().plan().method());
+    }
+
+    /** Whether a computation with this method can take much longer than two readings of the rows. */
+    static boolean takesLong(InfluenceMethod method) {
+        return switch (method) {
+            case InfluenceMethod.DataInf() -> false;
+            case InfluenceMethod.HessianFree() -> false;
+            case InfluenceMethod.Lissa lissa -> true;
+            case InfluenceMethod.LissaReference lissa -> true;
+            case InfluenceMethod.Exact exact -> true;
+        };
+    }
+
+    @Override
+    public boolean cancelled() {
+        if (stopping.getAsBoolean()) {
+            return true;
+        }
+        for (QueuedQuery query : queries) {
+            if (!query.cancelled()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void progress(double fraction) {
+        if (tells && steps.reached(fraction)) {
+            for (QueuedQuery query : queries) {
+                query.listener().progressed(fraction);
+            }
+        }
+    }
+}

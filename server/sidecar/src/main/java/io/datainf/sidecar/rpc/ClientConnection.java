@@ -1,0 +1,56 @@
+package io.datainf.sidecar.rpc;
+
+import io.grpc.Attributes;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.Metadata;
+import io.grpc.ServerBuilder;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerTransportFilter;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells calls of one client from those of another, by the connection that they came on: the address does not do, because it is
+ * the same for all clients of a Unix socket.
+ */
+final class ClientConnection {
+
+    private static final Attributes.Key<Object> CONNECTION = Attributes.Key.create("io.datainf.connection");
+    private static final Context.Key<Object> CLIENT = Context.key("io.datainf.client");
+    private static final Object UNKNOWN = new Object();
+
+    private ClientConnection() {}
+
+    /** Makes a server tell connections apart. */
+    static void tellApart(ServerBuilder<?> builder) {
+        builder.addTransportFilter(new Marker()).intercept(new Reader());
+    }
+
+    /** Who makes the call that the calling thread serves: equal for all calls on one connection. */
+    static Object current() {
+        @Nullable Object client = CLIENT.get();
+        return client == null ? UNKNOWN : client;
+    }
+
+    private static final class Marker extends ServerTransportFilter {
+
+        @Override
+        public Attributes transportReady(Attributes attributes) {
+            return attributes.toBuilder().set(CONNECTION, new Object()).build();
+        }
+    }
+
+    private static final class Reader implements ServerInterceptor {
+
+        @Override
+        public <Q, R> ServerCall.Listener<Q> interceptCall(
+                ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+            Object connection = call.getAttributes().get(CONNECTION);
+            Context context =
+                    connection == null ? Context.current() : Context.current().withValue(CLIENT, connection);
+            return Contexts.interceptCall(context, call, headers, next);
+        }
+    }
+}
