@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,16 +33,32 @@ def datainf_scores(train: Array, val: Array, dimensions: list[int], scale: float
         scale: Damping scale.
     """
     scores = np.zeros((len(val), len(train)))
-    parts = zip(
-        _split(train, dimensions),
-        _split(val, dimensions),
-        lambdas(train, dimensions, scale),
-        strict=True,
-    )
-    for g, v, damping in parts:
+    for g, v, damping in _blocks(train, val, dimensions, scale):
         if damping > 0:
             weights = (v @ g.T) / (damping + (g**2).sum(axis=1)) / len(g)
             scores -= ((v - weights @ g) / damping) @ g.T
+    return scores
+
+
+def exact_scores(train: Array, val: Array, dimensions: list[int], scale: float = 0.1) -> Array:
+    """Returns the scores with h = (1/n sum_i g_i g_i^T + lambda I)^-1 v; arguments as above."""
+    scores = np.zeros((len(val), len(train)))
+    for g, v, damping in _blocks(train, val, dimensions, scale):
+        hessian = g.T @ g / len(g) + damping * np.eye(g.shape[1])
+        scores -= np.linalg.solve(hessian, v.T).T @ g.T
+    return scores
+
+
+def lissa_scores(
+    train: Array, val: Array, dimensions: list[int], *, iterations: int, alpha: float, sign: int
+) -> Array:
+    """Returns the scores with h of R <- R + alpha (v - G R + sign lambda R), R = v at first."""
+    scores = np.zeros((len(val), len(train)))
+    for g, v, damping in _blocks(train, val, dimensions, 0.1):
+        r = v
+        for _ in range(iterations):
+            r = r + alpha * (v - r @ g.T @ g / len(g) + sign * damping * r)
+        scores -= r @ g.T
     return scores
 
 
@@ -56,3 +73,10 @@ def worst_relative_error(actual: Array, expected: Array) -> float:
 
 def _split(rows: Array, dimensions: list[int]) -> list[Array]:
     return np.split(rows.astype(np.float64), np.cumsum(dimensions)[:-1], axis=1)
+
+
+def _blocks(
+    train: Array, val: Array, dimensions: list[int], scale: float
+) -> Iterator[tuple[Array, Array, float]]:
+    dampings = lambdas(train, dimensions, scale).tolist()
+    return zip(_split(train, dimensions), _split(val, dimensions), dampings, strict=True)

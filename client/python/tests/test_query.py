@@ -8,25 +8,31 @@ import pytest
 
 import datainf
 from datainf import _query
+from datainf._answer import Answer
 from datainf._connection import Connection
 from datainf._options import ClientOptions
 from datainf._proto.v1 import influence_service_pb2 as pb
 from datainf._proto.v1 import run_service_pb2, types_pb2
 
 BFLOAT16: Any = ml_dtypes.bfloat16
+BLOCKS = ("a", "b")
 
 
 def build(**changes: Any) -> _query.Query:
     arguments: dict[str, Any] = {
         "run_id": "r",
         "dimension": 3,
-        "block_names": ("a", "b"),
+        "block_names": BLOCKS,
         "gradient": np.ones((2, 3), np.float32),
         "sample_ids": None,
         "method": "datainf",
         "aggregation": "each",
         "damping_scale": None,
+        "damping_scales": None,
         "damping": None,
+        "lissa_iterations": None,
+        "lissa_alpha": None,
+        "exact_tolerance": None,
         "top_k": None,
         "ranking": "most_harmful",
         "ids": None,
@@ -81,7 +87,13 @@ def test_every_option_reaches_the_request() -> None:
     )
     assert build(damping_scale=0.3).spec.dampings[0].scale == 0.3
     assert build(damping=2.0).spec.dampings[0].fixed.values == [2.0]
+    assert [each.scale for each in build(damping_scales=(0.1, 1)).spec.dampings] == [0.1, 1]
     assert list(build(ids=[3, 1]).spec.selection.given.sample_ids) == [3, 1]
+    lissa = build(method="lissa_reference", lissa_iterations=3, lissa_alpha=0.5).spec
+    assert lissa.method == pb.INFLUENCE_METHOD_LISSA_REFERENCE
+    assert lissa.lissa == pb.LissaOptions(iterations=3, alpha=0.5)
+    assert not lissa.HasField("exact")
+    assert build(method="exact", exact_tolerance=1e-3).spec.exact.tolerance == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -114,6 +126,11 @@ def test_gradient_travels_in_its_own_encoding(dtype: Any, element_type: int, siz
         ({"top_k": 0}, "top_k is 0, expected at least 1"),
         ({"top_k": 1, "ids": [1]}, "at most one of top_k and ids"),
         ({"damping_scale": 1, "damping": 1}, "at most one of damping_scale and damping"),
+        ({"damping_scale": 1, "damping_scales": [1]}, "at most one of damping_scale, damping_sc"),
+        ({"damping_scales": []}, "damping_scales is empty"),
+        ({"lissa_alpha": 1.0}, "lissa_iterations and lissa_alpha do not go with method 'datainf'"),
+        ({"method": "exact", "lissa_iterations": 1}, "do not go with method 'exact'"),
+        ({"method": "lissa", "exact_tolerance": 0.1}, "exact_tolerance does not go with method"),
         ({"ids": [1, 1]}, "ids holds 1 twice"),
         ({"ids": []}, "ids has shape"),
     ],
@@ -157,12 +174,12 @@ SNAPSHOT = pb.QueryResponse(
         engine="vector",
     )
 )
-SUMMARY = pb.QueryResponse(summary=pb.Summary(recomputed_in_double=True))
+SUMMARY = pb.QueryResponse(summary=pb.Summary(recomputed_in_double=True, batch_query_count=3))
 SUMMARY.summary.compute_duration.nanos = 2_000_000
 
 
 def test_answer_in_chunks_is_joined_by_validation_point() -> None:
-    result = _query._Answer(build()).read(
+    result = Answer(block_names=BLOCKS, point_count=2).read(
         [
             SNAPSHOT,
             scores(1, [7, 8], [4.0, 5.0]),
@@ -187,11 +204,12 @@ def test_answer_in_chunks_is_joined_by_validation_point() -> None:
         respond_seconds=0,
         relative_error_bound=None,
         recomputed_in_double=True,
+        batch_query_count=3,
     )
 
 
 def test_top_k_has_its_own_ids_for_each_point() -> None:
-    answer = _query._Answer(build(top_k=2))
+    answer = Answer(block_names=BLOCKS, point_count=2, has_own_ids=True)
     result = answer.read(
         [SNAPSHOT, scores(0, [9, 7], [3.0, 1.0]), scores(1, [8, 9], [5.0, 2.0]), SUMMARY]
     )
@@ -204,13 +222,38 @@ def test_top_k_has_its_own_ids_for_each_point() -> None:
 
 
 def test_block_terms_are_apart_and_zero_where_none_came() -> None:
-    answer = _query._Answer(build(gradient=np.ones(3), per_block=True))
+    answer = Answer(block_names=BLOCKS, point_count=1, per_block=True)
     result = answer.read(
         [SNAPSHOT, scores(0, [7, 8], [1.0, 2.0]), scores(0, [7, 8], [1.0, 2.0], block=0), SUMMARY]
     )
     assert result.block_scores is not None
     assert result.block_scores.tolist() == [[[1, 2]], [[0, 0]]]
     assert result.scores.tolist() == [[1, 2]]
+
+
+def test_several_dampings_give_a_result_each() -> None:
+    snapshot = pb.QueryResponse(snapshot=SNAPSHOT.snapshot)
+    snapshot.snapshot.dampings.add(values=[5, 0], skipped_blocks=[1])
+    summary = pb.QueryResponse(summary=SUMMARY.summary)
+    summary.summary.solver_reports.add(converged=True, iterations=2, solver="cg")
+    summary.summary.solver_reports.add(relative_residual=0.5, solver="lissa")
+    second = scores(0, [7], [2.0])
+    second.scores.damping_index = 1
+    told: list[float] = []
+    answer = Answer(block_names=BLOCKS, point_count=1, on_progress=told.append)
+    progress = pb.QueryResponse(progress=pb.Progress(fraction=0.5))
+    result = answer.read([progress, snapshot, scores(0, [7], [1.0]), second, summary])
+    first, other = result.by_damping
+    assert first is result
+    assert (first.scores.tolist(), other.scores.tolist()) == ([[1]], [[2]])
+    assert (first.snapshot.damping[0], other.snapshot.damping[0]) == (0.5, 5)
+    assert first.solver == datainf.SolverReport(
+        converged=True, iterations=2, relative_residual=0, solver="cg"
+    )
+    assert other.solver is not None
+    assert (other.solver.converged, other.solver.relative_residual) == (False, 0.5)
+    assert other.by_damping == (other,)
+    assert told == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +266,7 @@ def test_block_terms_are_apart_and_zero_where_none_came() -> None:
 )
 def test_incomplete_answer_is_an_error(responses: list[Any]) -> None:
     with pytest.raises(datainf.DataInfError, match="the answer"):
-        _query._Answer(build()).read(responses)
+        Answer(block_names=BLOCKS, point_count=2).read(responses)
 
 
 def test_failed_query_of_a_stream_is_an_error() -> None:
@@ -231,12 +274,12 @@ def test_failed_query_of_a_stream_is_an_error() -> None:
     response.error.code = 9
     response.error.message = "run 'r' holds no samples"
     with pytest.raises(datainf.FailedPreconditionError, match="holds no samples"):
-        _query._Answer(build()).read([response])
+        Answer(block_names=BLOCKS, point_count=2).read([response])
 
 
 def test_pandas_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
-    result = _query._Answer(build(gradient=np.ones(3))).read(
+    result = Answer(block_names=BLOCKS, point_count=1).read(
         [SNAPSHOT, scores(0, [7], [1.0]), SUMMARY]
     )
     with pytest.raises(ImportError, match="pip install 'datainf-client"):

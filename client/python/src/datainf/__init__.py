@@ -6,6 +6,15 @@ dattri, LogIX, kronfluence and captum use the opposite sign.
 
 from importlib.metadata import version
 
+from datainf._analysis import (
+    BlockGradientNorms,
+    JobEstimate,
+    MethodAgreement,
+    MethodComparison,
+    SelfInfluence,
+    SquaredNorms,
+)
+from datainf._block import Block
 from datainf._client import Client
 from datainf._errors import (
     AlreadyExistsError,
@@ -20,9 +29,10 @@ from datainf._errors import (
     WriterFullError,
 )
 from datainf._options import ClientOptions, WriterOptions
-from datainf._result import QueryResult, QuerySummary, Snapshot
-from datainf._run import Block, BlockStatistics, Run, RunStatistics
+from datainf._result import QueryResult, QuerySummary, Snapshot, SolverReport
+from datainf._run import Run
 from datainf._sender import Progress
+from datainf._statistics import BlockStatistics, RunStatistics
 from datainf._stats import RejectedSample, WriterStats
 from datainf._writer import Writer
 
@@ -31,6 +41,7 @@ __version__ = version("datainf-client")
 __all__ = [
     "AlreadyExistsError",
     "Block",
+    "BlockGradientNorms",
     "BlockStatistics",
     "Client",
     "ClientOptions",
@@ -39,6 +50,9 @@ __all__ = [
     "FailedPreconditionError",
     "FieldViolation",
     "InvalidArgumentError",
+    "JobEstimate",
+    "MethodAgreement",
+    "MethodComparison",
     "NotFoundError",
     "Progress",
     "QueryResult",
@@ -47,7 +61,10 @@ __all__ = [
     "ResourceExhaustedError",
     "Run",
     "RunStatistics",
+    "SelfInfluence",
     "Snapshot",
+    "SolverReport",
+    "SquaredNorms",
     "UnavailableError",
     "Writer",
     "WriterFullError",

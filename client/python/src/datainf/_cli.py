@@ -15,7 +15,14 @@ import numpy as np
 import datainf
 from datainf._encoding import Dtype
 from datainf._exchange import ExchangeFile, ExchangeFileError, joined
-from datainf._query import METHOD_NAMES, RANKING_NAMES, Method, Ranking
+from datainf._query import (
+    METHOD_NAMES,
+    NORMALIZATION_NAMES,
+    RANKING_NAMES,
+    Method,
+    Normalization,
+    Ranking,
+)
 
 _ADD_BYTES = 8 << 20
 
@@ -38,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with datainf.Client(options.target) as client:
             status: int = options.command(client, options)
             return status
-    except (datainf.DataInfError, ExchangeFileError, OSError) as error:
+    except (datainf.DataInfError, OSError, ValueError) as error:
         print(f"datainf {options.name}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"datainf {options.name}: interrupted", file=sys.stderr)
@@ -83,6 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     query.add_argument("file", metavar="FILE.npz")
     query.add_argument("--method", choices=METHOD_NAMES, default="datainf", help="(%(default)s)")
+    query.add_argument("--lissa-iterations", type=int, metavar="N", help="of LiSSA (10)")
+    query.add_argument("--lissa-alpha", type=float, metavar="A", help="step of LiSSA (1)")
+    query.add_argument(
+        "--exact-tolerance", type=float, metavar="T", help="relative residual for exact (1e-6)"
+    )
+    query.add_argument("--damping-scale", type=float, metavar="C", help="instead of the run's")
+    query.add_argument(
+        "--normalization",
+        choices=NORMALIZATION_NAMES,
+        default="raw",
+        help="relatif needs the self-influence of all samples first (%(default)s)",
+    )
     result = query.add_mutually_exclusive_group(required=True)
     result.add_argument(
         "--out",
@@ -94,6 +113,19 @@ def _parser() -> argparse.ArgumentParser:
         "--ranking", choices=RANKING_NAMES, default="most_harmful", help="with --top (%(default)s)"
     )
     query.set_defaults(command=_query)
+
+    own = commands.add_parser(
+        "self-influence",
+        parents=[common],
+        help="compute how much each sample influences itself",
+        description="Says the cost, then computes the self-influence of all samples: n times the"
+        " work of a query. The server keeps the result as long as no sample comes or goes;"
+        " `query --normalization relatif` needs it.",
+    )
+    own.add_argument("--damping-scale", type=float, metavar="C", help="instead of the run's")
+    own.add_argument("--estimate", action="store_true", help="say the cost and stop")
+    own.add_argument("--out", metavar="OUT.npz", help="write self_influence [n], sample_ids [n]")
+    own.set_defaults(command=_self_influence)
 
     stats = commands.add_parser("stats", parents=[common], help="show statistics of each block")
     stats.add_argument("--json", action="store_true", help="print one JSON object")
@@ -162,6 +194,11 @@ def _query(client: datainf.Client, options: argparse.Namespace) -> int:
     result = run.query(
         gradients,
         method=cast(Method, options.method),
+        damping_scale=options.damping_scale,
+        lissa_iterations=options.lissa_iterations,
+        lissa_alpha=options.lissa_alpha,
+        exact_tolerance=options.exact_tolerance,
+        normalization=cast(Normalization, options.normalization),
         top_k=options.top,
         ranking=cast(Ranking, options.ranking),
     )
@@ -180,6 +217,29 @@ def _query(client: datainf.Client, options: argparse.Namespace) -> int:
     print(
         f"{len(result.scores)} by {snapshot.sample_count} scores ({snapshot.method}) of run"
         f" {run.run_id} at revision {snapshot.revision} written to {options.out}"
+    )
+    return _OK
+
+
+def _self_influence(client: datainf.Client, options: argparse.Namespace) -> int:
+    run = client.run(options.run)
+    cost = run.self_influence_cost(damping_scale=options.damping_scale)
+    print(
+        f"{cost.multiplications:.3g} multiplications, about {cost.compute_seconds:.3g} s, behind"
+        f" {cost.job_count_ahead} other jobs"
+        if cost.multiplications
+        else "the server holds the result",
+        flush=True,
+    )
+    if options.estimate:
+        return _OK
+    own = run.self_influence(damping_scale=options.damping_scale)
+    if options.out is not None:
+        with open(options.out, "wb") as out:
+            np.savez(out, self_influence=own.values, sample_ids=own.ids)
+    print(
+        f"self-influence of {len(own.ids)} samples of run {run.run_id} at revision"
+        f" {own.snapshot.revision}, in {own.compute_seconds:.3g} s"
     )
     return _OK
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
+from datainf._block import Block
 from datainf._connection import Connection
 from datainf._encoding import Dtype, element_type
 from datainf._options import ClientOptions
 from datainf._proto.v1 import run_service_pb2, types_pb2
-from datainf._run import Block, Run
+from datainf._run import Run
 
 
 class Client:

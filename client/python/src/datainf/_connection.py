@@ -12,6 +12,7 @@ import grpc
 from datainf._errors import error_of, from_rpc_error
 from datainf._options import ClientOptions
 from datainf._proto.v1 import (
+    analysis_service_pb2_grpc,
     capabilities_service_pb2,
     capabilities_service_pb2_grpc,
     influence_service_pb2_grpc,
@@ -53,6 +54,7 @@ class Connection:
         self.options = options
         self.runs: Any = run_service_pb2_grpc.RunServiceStub(self._channel)
         self.influence: Any = influence_service_pb2_grpc.InfluenceServiceStub(self._channel)
+        self.analysis: Any = analysis_service_pb2_grpc.AnalysisServiceStub(self._channel)
         self._capability_stub: Any = capabilities_service_pb2_grpc.CapabilitiesServiceStub(
             self._channel
         )
@@ -78,7 +80,9 @@ class Connection:
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
 
-    def stream(self, method: Callable[..., Any], request: Any, timeout_seconds: float) -> Any:
+    def stream(
+        self, method: Callable[..., Any], request: Any, timeout_seconds: float | None
+    ) -> Any:
         """Starts a call whose answer is a stream; `request` may be an iterator of messages."""
         self.require_usable()
         return method(request, timeout=timeout_seconds, metadata=self.options.metadata)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datainf._run import Block
+from datainf._block import Block
 
 _INTEGER = re.compile(r"\d{1,20}")
 

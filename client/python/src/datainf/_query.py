@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import grpc
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import duration_pb2
 
+from datainf._answer import METHODS, Answer
 from datainf._connection import Connection
-from datainf._encoding import dtype_name, element_type, encode, natural_dtype, sample_id_array
-from datainf._errors import error_of, from_rpc_error, from_status
+from datainf._encoding import element_type, encode, natural_dtype, sample_id_array
+from datainf._errors import from_rpc_error
 from datainf._proto.v1 import influence_service_pb2
-from datainf._result import QueryResult, QuerySummary, Snapshot
+from datainf._result import QueryResult
 
 Method = Literal["datainf", "hessian_free", "lissa", "lissa_reference", "exact"]
 Aggregation = Literal["each", "mean"]
 Ranking = Literal["most_harmful", "most_helpful", "absolute"]
 Normalization = Literal["raw", "cosine", "relatif"]
 
-_METHODS = {
-    "datainf": influence_service_pb2.INFLUENCE_METHOD_DATAINF,
-    "hessian_free": influence_service_pb2.INFLUENCE_METHOD_HESSIAN_FREE,
-    "lissa": influence_service_pb2.INFLUENCE_METHOD_LISSA,
-    "lissa_reference": influence_service_pb2.INFLUENCE_METHOD_LISSA_REFERENCE,
-    "exact": influence_service_pb2.INFLUENCE_METHOD_EXACT,
-}
 _AGGREGATIONS = {
     "each": influence_service_pb2.AGGREGATION_EACH,
     "mean": influence_service_pb2.AGGREGATION_MEAN,
@@ -45,8 +37,9 @@ _NORMALIZATIONS = {
     "relatif": influence_service_pb2.NORMALIZATION_RELATIF,
 }
 
-METHOD_NAMES = tuple(_METHODS)
+METHOD_NAMES = tuple(METHODS)
 RANKING_NAMES = tuple(_RANKINGS)
+NORMALIZATION_NAMES = tuple(_NORMALIZATIONS)
 
 # A chunk of gradients on QueryStream.
 _CHUNK_BYTES = 2 << 20
@@ -79,7 +72,11 @@ def build(
     method: str,
     aggregation: str,
     damping_scale: float | None,
+    damping_scales: Iterable[float] | None,
     damping: npt.ArrayLike | None,
+    lissa_iterations: int | None,
+    lissa_alpha: float | None,
+    exact_tolerance: float | None,
     top_k: int | None,
     ranking: str,
     ids: npt.ArrayLike | None,
@@ -96,35 +93,31 @@ def build(
     """
     spec = influence_service_pb2.QuerySpec(
         run_id=run_id,
-        method=_value("method", method, _METHODS),
+        method=_value("method", method, METHODS),
         aggregation=_value("aggregation", aggregation, _AGGREGATIONS),
         normalization=_value("normalization", normalization, _NORMALIZATIONS),
         per_block=per_block,
         min_revision=min_revision,
         reproducible=reproducible,
     )
-    gradients: npt.NDArray[Any] = np.empty((0, dimension), np.float32)
-    if (gradient is None) == (sample_ids is None):
-        raise ValueError("expected either gradient or sample_ids")
-    if gradient is not None:
-        array = np.asarray(gradient)
-        dtype = natural_dtype(array)
-        gradients = encode("gradient", array, dtype, dimension)
-        point_count = len(gradients)
-        spec.validation_gradients.count = point_count
-        spec.validation_gradients.element_type = element_type(dtype)
-    else:
-        sources = _id_list("sample_ids", sample_ids)
-        point_count = len(sources)
-        spec.stored_samples.sample_ids.extend(sources)
-    if point_count == 0:
-        raise ValueError("gradient has no rows, expected at least 1 validation point")
-    _set_damping(spec, damping_scale, damping)
+    is_lissa = method in ("lissa", "lissa_reference")
+    if not is_lissa and (lissa_iterations is not None or lissa_alpha is not None):
+        raise ValueError(f"lissa_iterations and lissa_alpha do not go with method {method!r}")
+    if method != "exact" and exact_tolerance is not None:
+        raise ValueError(f"exact_tolerance does not go with method {method!r}")
+    gradients, point_count = set_source(spec, dimension, gradient, sample_ids)
+    set_method_options(spec, lissa_iterations, lissa_alpha, exact_tolerance)
+    spec.dampings.extend(_dampings(damping_scale, damping_scales, damping))
     _set_selection(spec, top_k, ranking, ids)
     return Query(spec, gradients, 1 if aggregation == "mean" else point_count, block_names)
 
 
-def ask(connection: Connection, query: Query, timeout_seconds: float) -> QueryResult:
+def ask(
+    connection: Connection,
+    query: Query,
+    timeout_seconds: float,
+    on_progress: Callable[[float], None] | None = None,
+) -> QueryResult:
     """Sends the query, as one message if it fits, and returns the answer.
 
     Raises:
@@ -142,7 +135,13 @@ def ask(connection: Connection, query: Query, timeout_seconds: float) -> QueryRe
         requests = stream_requests(query, min(limit, _CHUNK_BYTES))
         call = connection.stream(connection.influence.QueryStream, requests, timeout_seconds)
     try:
-        return _Answer(query).read(call)
+        return Answer(
+            block_names=query.block_names,
+            point_count=query.point_count,
+            has_own_ids=query.spec.selection.HasField("top"),
+            per_block=query.spec.per_block,
+            on_progress=on_progress,
+        ).read(call)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from None
     finally:
@@ -164,100 +163,72 @@ def stream_requests(
         yield influence_service_pb2.QueryStreamRequest(query_id=query_id, chunk=chunk)
 
 
-class _Answer:
-    """Collects the messages of one answer."""
+def set_source(
+    spec: Any, dimension: int, gradient: npt.ArrayLike | None, sample_ids: npt.ArrayLike | None
+) -> tuple[npt.NDArray[Any], int]:
+    """Sets the source of a spec that has one.
 
-    def __init__(self, query: Query) -> None:
-        self._query = query
-        self._snapshot: influence_service_pb2.Snapshot | None = None
-        self._summary: influence_service_pb2.Summary | None = None
-        # By (block or None, validation point), in order of arrival.
-        self._scores: dict[tuple[int | None, int], list[bytes]] = collections.defaultdict(list)
-        self._ids: dict[int, list[bytes]] = collections.defaultdict(list)
-
-    def read(self, responses: Iterable[Any]) -> QueryResult:
-        """Returns the result; `responses` are QueryResponse or QueryStreamResponse messages."""
-        for response in responses:
-            part = response.WhichOneof("part")
-            if part == "error":
-                raise from_status(response.error)
-            if part == "snapshot":
-                self._snapshot = response.snapshot
-            elif part == "scores":
-                self._take(response.scores)
-            elif part == "summary":
-                self._summary = response.summary
-        if self._snapshot is None or self._summary is None:
-            raise error_of(grpc.StatusCode.INTERNAL, "the answer ended before its summary")
-        return self._result(self._snapshot, self._summary)
-
-    def _take(self, chunk: influence_service_pb2.ScoreChunk) -> None:
-        block = chunk.block_index if chunk.HasField("block_index") else None
-        self._scores[block, chunk.query_index].append(chunk.scores)
-        if block is None:
-            self._ids[chunk.query_index].append(chunk.sample_ids)
-
-    def _result(
-        self,
-        snapshot: influence_service_pb2.Snapshot,
-        summary: influence_service_pb2.Summary,
-    ) -> QueryResult:
-        points = range(self._query.point_count)
-        scores = [self._row(None, point) for point in points]
-        ids = [np.frombuffer(b"".join(self._ids[point]), "<u8") for point in points]
-        if any(len(row) != len(scores[0]) for row in [*scores, *ids]):
-            raise error_of(grpc.StatusCode.INTERNAL, "the answer has rows of unequal length")
-        has_own_ids = self._query.spec.selection.HasField("top")
-        all_ids = np.stack(ids) if has_own_ids else np.broadcast_to(ids[0], (len(ids), len(ids[0])))
-        all_ids.flags.writeable = False
-        names = self._query.block_names
-        block_scores = None
-        if self._query.spec.per_block:
-            block_scores = np.zeros((len(names), len(points), len(scores[0])))
-            for block, point in self._scores:
-                if block is not None:
-                    block_scores[block, point] = self._row(block, point)
-        dampings = snapshot.dampings[0]
-        return QueryResult(
-            ids=all_ids,
-            scores=np.stack(scores),
-            block_scores=block_scores,
-            snapshot=Snapshot(
-                sample_count=snapshot.sample_count,
-                revision=snapshot.revision,
-                damping=np.array(dampings.values, np.float64),
-                skipped_blocks=tuple(names[block] for block in dampings.skipped_blocks),
-                method=_name(snapshot.method, _METHODS),
-                stored_dtype=dtype_name(snapshot.stored_element_type),
-                engine=snapshot.engine,
-            ),
-            summary=QuerySummary(
-                queue_seconds=_seconds(summary.queue_duration),
-                compute_seconds=_seconds(summary.compute_duration),
-                respond_seconds=_seconds(summary.respond_duration),
-                relative_error_bound=(
-                    summary.relative_error_bound
-                    if summary.HasField("relative_error_bound")
-                    else None
-                ),
-                recomputed_in_double=summary.recomputed_in_double,
-            ),
-        )
-
-    def _row(self, block: int | None, point: int) -> npt.NDArray[np.float64]:
-        return np.frombuffer(b"".join(self._scores[block, point]), "<f8")
+    Returns:
+        Validation gradients as they go on the wire, [m, D] or empty, and the number of points, m.
+    """
+    if (gradient is None) == (sample_ids is None):
+        raise ValueError("expected either gradient or sample_ids")
+    if gradient is None:
+        sources = id_list("sample_ids", sample_ids)
+        spec.stored_samples.sample_ids.extend(sources)
+        return np.empty((0, dimension), np.float32), len(sources)
+    array = np.asarray(gradient)
+    dtype = natural_dtype(array)
+    gradients = encode("gradient", array, dtype, dimension)
+    if len(gradients) == 0:
+        raise ValueError("gradient has no rows, expected at least 1 validation point")
+    spec.validation_gradients.count = len(gradients)
+    spec.validation_gradients.element_type = element_type(dtype)
+    return gradients, len(gradients)
 
 
-def _set_damping(
-    spec: influence_service_pb2.QuerySpec, scale: float | None, damping: npt.ArrayLike | None
+def set_method_options(
+    spec: Any,
+    lissa_iterations: int | None,
+    lissa_alpha: float | None,
+    exact_tolerance: float | None,
 ) -> None:
+    """Sets the options of methods that are given."""
+    if lissa_iterations is not None:
+        spec.lissa.iterations = lissa_iterations
+    if lissa_alpha is not None:
+        spec.lissa.alpha = lissa_alpha
+    if exact_tolerance is not None:
+        spec.exact.tolerance = exact_tolerance
+
+
+def one_damping(
+    scale: float | None, damping: npt.ArrayLike | None
+) -> influence_service_pb2.Damping | None:
+    """Returns the damping that the arguments name, None if they name none."""
     if scale is not None and damping is not None:
         raise ValueError("expected at most one of damping_scale and damping")
     if scale is not None:
-        spec.dampings.add().scale = scale
-    elif damping is not None:
-        values = np.atleast_1d(np.asarray(damping, np.float64))
-        spec.dampings.add().fixed.values.extend(values.tolist())
+        return influence_service_pb2.Damping(scale=scale)
+    if damping is None:
+        return None
+    values = np.atleast_1d(np.asarray(damping, np.float64))
+    fixed = influence_service_pb2.FixedDamping(values=values.tolist())
+    return influence_service_pb2.Damping(fixed=fixed)
+
+
+def _dampings(
+    scale: float | None, scales: Iterable[float] | None, damping: npt.ArrayLike | None
+) -> list[influence_service_pb2.Damping]:
+    if scales is None:
+        one = one_damping(scale, damping)
+        return [] if one is None else [one]
+    if scale is not None or damping is not None:
+        raise ValueError("expected at most one of damping_scale, damping_scales and damping")
+    dampings = [influence_service_pb2.Damping(scale=each) for each in scales]
+    if not dampings:
+        raise ValueError("damping_scales is empty, expected at least 1 scale")
+    return dampings
 
 
 def _set_selection(
@@ -275,24 +246,23 @@ def _set_selection(
         spec.selection.top.count = top_k
         spec.selection.top.ranking = rank
     elif ids is not None:
-        spec.selection.given.sample_ids.extend(_id_list("ids", ids))
+        spec.selection.given.sample_ids.extend(id_list("ids", ids))
     else:
         spec.selection.all.SetInParent()
 
 
-def _id_list(name: str, ids: npt.ArrayLike | None) -> list[int]:
+def id_list(name: str, ids: npt.ArrayLike | None) -> list[int]:
+    """Returns checked sample ids."""
     return [] if ids is None else sample_id_array(name, ids).tolist()
+
+
+def method_value(name: str, method: str) -> influence_service_pb2.InfluenceMethod:
+    """Returns the protocol's number of a method."""
+    value: influence_service_pb2.InfluenceMethod = _value(name, method, METHODS)
+    return value
 
 
 def _value(name: str, value: str, values: dict[str, Any]) -> Any:
     if value not in values:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(repr, values))}")
     return values[value]
-
-
-def _name(value: int, values: dict[str, Any]) -> str:
-    return next((name for name, number in values.items() if number == value), str(value))
-
-
-def _seconds(duration: duration_pb2.Duration) -> float:
-    return duration.seconds + duration.nanos * 1e-9

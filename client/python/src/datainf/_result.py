@@ -37,16 +37,37 @@ class Snapshot:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SolverReport:
+    """How a solver of (G + lambda I) h = v ended: the worst over blocks and validation points.
+
+    Attributes:
+        converged: `"exact"`: the tolerance was reached. LiSSA: the residual is at most 1e-3.
+        iterations: Most iterations of any block; 0 for a direct solver.
+        relative_residual: |v - (G + lambda I) h| / |v|; can be infinite if LiSSA diverges.
+        solver: What solved: `"gram"`, `"cholesky"`, `"cg"` or `"lissa"`; joined by "+" where blocks
+            were solved in different ways.
+    """
+
+    converged: bool
+    iterations: int
+    relative_residual: float
+    solver: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class QuerySummary:
     """What an answer cost, and how far to trust it.
 
     Attributes:
         queue_seconds: From the arrival of the whole request to the start of the computation.
-        compute_seconds: In the computation.
+        compute_seconds: In the computation, which it may have shared with other queries.
         respond_seconds: From its end to the last message.
-        relative_error_bound: Bound on the rounding error of any score, relative to the greatest
-            absolute score of its validation point; None if the method has none.
-        recomputed_in_double: Single precision was not accurate enough, so double was used.
+        relative_error_bound: Bound on the rounding error of any score before normalization,
+            relative to the greatest absolute score of its validation point; None if the method has
+            none.
+        recomputed_in_double: Single precision was not accurate enough for some point of the batch,
+            so double was used.
+        batch_query_count: Queries that were computed together, this one included.
     """
 
     queue_seconds: float
@@ -54,6 +75,7 @@ class QuerySummary:
     respond_seconds: float
     relative_error_bound: float | None
     recomputed_in_double: bool
+    batch_query_count: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +99,9 @@ class QueryResult:
             for.
         snapshot: What the answer was computed from.
         summary: What it cost.
+        solver: How the solver ended; None for methods that have none.
+        further: The results for the second damping and on, when several were asked for. See
+            `by_damping`.
 
     Example:
         >>> result = run.query(np.ones(run.dimension, np.float32), top_k=1)
@@ -89,6 +114,19 @@ class QueryResult:
     block_scores: npt.NDArray[np.float64] | None
     snapshot: Snapshot
     summary: QuerySummary
+    solver: SolverReport | None = None
+    further: tuple[QueryResult, ...] = ()
+
+    @property
+    def by_damping(self) -> tuple[QueryResult, ...]:
+        """One result for each damping asked for, in order; the first is this one.
+
+        Example:
+            >>> result = run.query(np.ones(run.dimension), damping_scales=[0.01, 0.1, 1])
+            >>> [each.scores.shape[0] for each in result.by_damping]
+            [1, 1, 1]
+        """
+        return (self, *self.further)
 
     def numpy(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
         """Returns `(ids, scores)`, both of shape [m, k]: uint64 and float64, without a copy.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy.typing as npt
 
-from datainf import _query
+from datainf import _analysis, _query
+from datainf._analysis import JobEstimate, MethodComparison, SelfInfluence, SquaredNorms
+from datainf._block import Block
 from datainf._connection import Connection
 from datainf._encoding import Dtype, dtype_name
 from datainf._options import WriterOptions
@@ -16,74 +17,8 @@ from datainf._proto.v1 import run_service_pb2
 from datainf._query import Aggregation, Method, Normalization, Ranking
 from datainf._result import QueryResult
 from datainf._sender import Progress
+from datainf._statistics import RunStatistics, statistics_of
 from datainf._writer import Writer
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Block:
-    """One LoRA weight matrix. lora_A and lora_B of one module are two blocks.
-
-    Attributes:
-        name: PEFT's parameter name without the adapter name. Unique within a run.
-        rows: The LoRA rank, also for lora_B, whose gradient is transposed to [rank, width].
-        columns: The width.
-
-    Example:
-        >>> datainf.Block("layers.0.q_proj.lora_A.weight", rows=4, columns=64).dimension
-        256
-    """
-
-    name: str
-    rows: int
-    columns: int
-
-    @property
-    def dimension(self) -> int:
-        """Elements of the block, d_l = rows * columns."""
-        return self.rows * self.columns
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class BlockStatistics:
-    """What is known of one block over the n samples of a revision; q_i is its |g_i|^2.
-
-    Attributes:
-        name: The block's name.
-        dimension: Elements of the block, d_l.
-        squared_norm_sum: Sum of q_i.
-        damping: lambda_l at the run's damping scale; 0 when no gradient so far has an element other
-            than 0.
-        squared_norm_min: Least q_i; 0 when there are no samples.
-        squared_norm_median: Median of q_i; 0 when there are no samples.
-        squared_norm_max: Greatest q_i; 0 when there are no samples.
-        zero_gradient_count: Samples whose gradient is all zero in this block.
-        skipped: True when damping is 0: queries leave the block out and say so.
-    """
-
-    name: str
-    dimension: int
-    squared_norm_sum: float
-    damping: float
-    squared_norm_min: float
-    squared_norm_median: float
-    squared_norm_max: float
-    zero_gradient_count: int
-    skipped: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RunStatistics:
-    """Statistics of each block at one revision.
-
-    Attributes:
-        revision: The revision.
-        sample_count: Samples, n.
-        blocks: One entry a block, in layout order.
-    """
-
-    revision: int
-    sample_count: int
-    blocks: tuple[BlockStatistics, ...]
 
 
 class Run:
@@ -173,7 +108,11 @@ class Run:
         method: Method = "datainf",
         aggregation: Aggregation = "each",
         damping_scale: float | None = None,
+        damping_scales: Sequence[float] | None = None,
         damping: float | Sequence[float] | npt.ArrayLike | None = None,
+        lissa_iterations: int | None = None,
+        lissa_alpha: float | None = None,
+        exact_tolerance: float | None = None,
         top_k: int | None = None,
         ranking: Ranking = "most_harmful",
         ids: npt.ArrayLike | None = None,
@@ -181,6 +120,7 @@ class Run:
         normalization: Normalization = "raw",
         min_revision: int = 0,
         reproducible: bool = False,
+        on_progress: Callable[[float], None] | None = None,
         timeout: float | None = None,
     ) -> QueryResult:
         """Returns the influence of training samples on the loss of validation points.
@@ -196,20 +136,32 @@ class Run:
                 ml_dtypes' bfloat16 travel as they are, wider floats as float32.
             sample_ids: Instead of `gradient`: stored samples in the place of validation points,
                 [m].
-            method: How the inverse Hessian-vector product is computed. `"hessian_free"`: h = v.
+            method: How the inverse Hessian-vector product is computed. `"datainf"`: as above.
+                `"hessian_free"`: h = v. `"lissa"`: an iteration, which converges if 0 < alpha < 2 /
+                (|G| + lambda); see `QueryResult.solver`. `"lissa_reference"`: the same with the
+                sign of lambda as in the authors' code, for parity only. `"exact"`: solved; can take
+                long.
             aggregation: `"each"`: one row of scores per validation point. `"mean"`: one row, for
                 the mean of their gradients.
             damping_scale: c instead of the run's.
+            damping_scales: Several c, answered together at little more than the cost of one: see
+                `QueryResult.by_damping`.
             damping: Fixed lambda, one value or one a block [L], instead of one from the statistics.
+            lissa_iterations: Iterations of the LiSSA methods, 1 to 10,000; 10 by default.
+            lissa_alpha: Their step; 1 by default.
+            exact_tolerance: Relative residual at which an iterative solver of `"exact"` may stop;
+                1e-6 by default.
             top_k: Return this many samples, those that rank first. None: all.
             ranking: What ranks first with `top_k`: `"most_harmful"` (greatest score),
                 `"most_helpful"` (least) or `"absolute"`. Ties go to the smaller sample id.
             ids: Return these samples, in this order.
             per_block: Also return each block's term; not with `top_k`.
             normalization: `"raw"`; `"cosine"`: score / (|h| |g_k|); `"relatif"`: score /
-                sqrt(-self-influence).
+                sqrt(-self-influence), which needs `self_influence` of all samples at the same
+                revision and damping first.
             min_revision: Answer only from this revision or a later one, e.g. `Writer.flush()`'s.
             reproducible: Bit-identical for any load and thread count; the query runs alone.
+            on_progress: Called with the share of the work done, 0 to 1, by methods that take long.
             timeout: Most seconds; None: `ClientOptions.query_timeout_seconds`.
 
         Returns:
@@ -220,8 +172,10 @@ class Run:
             ValueError: A value is out of range, or two exclude each other.
             InvalidArgumentError: The gradient holds NaN or infinity; a sample id is not in the run.
             NotFoundError: The run was deleted.
-            FailedPreconditionError: The run holds no samples, or is not at `min_revision` yet.
-            ResourceExhaustedError: Too many queries wait, or the query or its answer is too large.
+            FailedPreconditionError: The run holds no samples, or is not at `min_revision` yet, or
+                lacks the self-influences that `"relatif"` needs.
+            ResourceExhaustedError: Too many queries wait, or the query or its answer is too large,
+                or the exact solution needs more memory than the server allows.
             DeadlineExceededError: The time ran out.
             UnavailableError: The server cannot be reached.
             DataInfError: Other errors; code UNIMPLEMENTED: this server lacks a method or an option.
@@ -234,13 +188,17 @@ class Run:
         query = _query.build(
             run_id=self.run_id,
             dimension=self.dimension,
-            block_names=tuple(block.name for block in self.blocks),
+            block_names=self._block_names(),
             gradient=gradient,
             sample_ids=sample_ids,
             method=method,
             aggregation=aggregation,
             damping_scale=damping_scale,
+            damping_scales=damping_scales,
             damping=damping,
+            lissa_iterations=lissa_iterations,
+            lissa_alpha=lissa_alpha,
+            exact_tolerance=exact_tolerance,
             top_k=top_k,
             ranking=ranking,
             ids=ids,
@@ -250,7 +208,154 @@ class Run:
             reproducible=reproducible,
         )
         seconds = self._connection.options.query_timeout_seconds if timeout is None else timeout
-        return _query.ask(self._connection, query, seconds)
+        return _query.ask(self._connection, query, seconds, on_progress)
+
+    def self_influence(
+        self,
+        sample_ids: npt.ArrayLike | None = None,
+        *,
+        damping_scale: float | None = None,
+        damping: float | Sequence[float] | npt.ArrayLike | None = None,
+        min_revision: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+        timeout: float | None = None,
+    ) -> SelfInfluence:
+        """Returns how much samples influence their own loss: the score of g_k as validation point.
+
+        Of all samples this is n times the work of a query: see `self_influence_cost` first. The
+        server keeps the result of all samples for as long as the run stays at its revision: a
+        second call answers from it, and `normalization="relatif"` needs it. An interrupt stops the
+        work.
+
+        Args:
+            sample_ids: These samples, in this order; None: all, in the order stored.
+            damping_scale: c instead of the run's.
+            damping: Fixed lambda, one value or one a block [L], instead of one from the statistics.
+            min_revision: Compute only at this revision or a later one.
+            on_progress: Called with the share of the work done, 0 to 1.
+            timeout: Most seconds; None: no limit.
+
+        Raises:
+            ValueError: A value is out of range, or two exclude each other.
+            InvalidArgumentError: A sample id is not in the run.
+            FailedPreconditionError: The run holds no samples, or is not at `min_revision` yet.
+            ResourceExhaustedError: Too many jobs wait.
+            DataInfError: Other errors.
+
+        Example:
+            >>> own = run.self_influence([10])
+            >>> own.ids.tolist(), bool(own.values[0] <= 0)
+            ([10], True)
+        """
+        request = _analysis.self_influence_request(
+            self.run_id, sample_ids, damping_scale, damping, min_revision
+        )
+        return _analysis.compute_self_influence(
+            self._connection, request, self._block_names(), on_progress, timeout
+        )
+
+    def self_influence_cost(
+        self,
+        sample_ids: npt.ArrayLike | None = None,
+        *,
+        damping_scale: float | None = None,
+        damping: float | Sequence[float] | npt.ArrayLike | None = None,
+    ) -> JobEstimate:
+        """Returns what `self_influence` would cost, without computing it. Arguments as there.
+
+        Example:
+            >>> run.self_influence_cost().multiplications > 0
+            True
+        """
+        request = _analysis.self_influence_request(
+            self.run_id, sample_ids, damping_scale, damping, 0
+        )
+        return _analysis.estimate_self_influence(self._connection, request)
+
+    def compare_methods(
+        self,
+        gradient: npt.ArrayLike | None = None,
+        *,
+        sample_ids: npt.ArrayLike | None = None,
+        methods: Sequence[Method] = ("datainf", "hessian_free", "lissa"),
+        damping_scale: float | None = None,
+        damping: float | Sequence[float] | npt.ArrayLike | None = None,
+        lissa_iterations: int | None = None,
+        lissa_alpha: float | None = None,
+        exact_tolerance: float | None = None,
+        min_revision: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+        timeout: float | None = None,
+    ) -> MethodComparison:
+        """Returns how well methods agree with the exact solution on some validation points.
+
+        This is the paper's analysis of approximation errors. An interrupt stops the work.
+
+        Args:
+            gradient: Gradient of the loss of each validation point, [m, D] or [D], as for `query`.
+            sample_ids: Instead of `gradient`: stored samples in the place of validation points,
+                [m].
+            methods: What to compare with `"exact"`.
+            damping_scale: c instead of the run's.
+            damping: Fixed lambda, one value or one a block [L], instead of one from the statistics.
+            lissa_iterations: Iterations of the LiSSA methods; 10 by default.
+            lissa_alpha: Their step; 1 by default.
+            exact_tolerance: Relative residual at which an iterative solver may stop; 1e-6 by
+                default.
+            min_revision: Compare only at this revision or a later one.
+            on_progress: Called with the share of the work done, 0 to 1.
+            timeout: Most seconds; None: no limit.
+
+        Raises:
+            ValueError: A value is out of range, or two exclude each other.
+            InvalidArgumentError: The gradient holds NaN or infinity; a sample id is not in the run.
+            FailedPreconditionError: The run holds no samples, or is not at `min_revision` yet.
+            ResourceExhaustedError: Too many jobs wait, or the exact solution needs more memory than
+                the server allows.
+            DataInfError: Other errors.
+
+        Example:
+            >>> comparison = run.compare_methods(sample_ids=[10], methods=["datainf"])
+            >>> [(each.method, each.relative_error.shape) for each in comparison.methods]
+            [('datainf', (1,))]
+        """
+        requests = _analysis.comparison_requests(
+            run_id=self.run_id,
+            dimension=self.dimension,
+            gradient=gradient,
+            sample_ids=sample_ids,
+            methods=methods,
+            damping_scale=damping_scale,
+            damping=damping,
+            lissa_iterations=lissa_iterations,
+            lissa_alpha=lissa_alpha,
+            exact_tolerance=exact_tolerance,
+            min_revision=min_revision,
+            message_bytes=self._connection.capabilities().max_message_bytes,
+        )
+        return _analysis.compare_methods(
+            self._connection, requests, self._block_names(), on_progress, timeout
+        )
+
+    def squared_norms(self, *, per_block: bool = False, min_revision: int = 0) -> SquaredNorms:
+        """Returns |g_k|^2 of each sample: the cheapest baseline, for it reads no gradient.
+
+        Args:
+            per_block: Also return those of each block.
+            min_revision: Answer only from this revision or a later one.
+
+        Raises:
+            FailedPreconditionError: The run is not at `min_revision` yet.
+            DataInfError: Other errors.
+
+        Example:
+            >>> norms = run.squared_norms()
+            >>> norms.ids.shape == norms.values.shape
+            True
+        """
+        return _analysis.squared_norms(
+            self._connection, self.run_id, per_block, min_revision, len(self.blocks)
+        )
 
     def statistics(self) -> RunStatistics:
         """Returns the statistics of each block as they are now.
@@ -268,18 +373,7 @@ class Run:
             run_service_pb2.GetStatisticsRequest(run_id=self.run_id),
             self._connection.options.query_timeout_seconds,
         )
-        blocks = (
-            BlockStatistics(
-                **{
-                    field.name: getattr(b, field.name)
-                    for field in dataclasses.fields(BlockStatistics)
-                }
-            )
-            for b in response.blocks
-        )
-        return RunStatistics(
-            revision=response.revision, sample_count=response.sample_count, blocks=tuple(blocks)
-        )
+        return statistics_of(response)
 
     def delete(self) -> None:
         """Deletes the run with all of its samples, durably.
@@ -296,3 +390,6 @@ class Run:
             run_service_pb2.DeleteRunRequest(run_id=self.run_id),
             self._connection.options.timeout_seconds,
         )
+
+    def _block_names(self) -> tuple[str, ...]:
+        return tuple(block.name for block in self.blocks)
