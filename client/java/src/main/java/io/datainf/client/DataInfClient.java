@@ -118,6 +118,11 @@ public final class DataInfClient implements AutoCloseable {
         return call.await();
     }
 
+    /** Looks at runs as a whole: self-influence, comparison of methods, squared norms. */
+    public AnalysisClient analysis() {
+        return new AnalysisClient(connection.channel());
+    }
+
     /** Ends the connection. Close writers first: their unacked samples are lost otherwise. */
     @Override
     public void close() {

@@ -2,7 +2,9 @@ package io.datainf.client;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.stream.Stream;
 
 /**
  * The answer to one {@link InfluenceQuery}.
@@ -10,11 +12,19 @@ import java.util.OptionalDouble;
  * @param snapshot the fixed set of samples that it was computed from
  * @param points one entry a validation point, in the order asked; a single one for the mean
  * @param summary what it cost and how far to trust it
+ * @param further the answers for the second damping and on, when several were asked for; see {@link #byDamping}
  */
-public record InfluenceAnswer(Snapshot snapshot, List<PointScores> points, Summary summary) {
+public record InfluenceAnswer(
+        Snapshot snapshot, List<PointScores> points, Summary summary, List<InfluenceAnswer> further) {
 
     public InfluenceAnswer {
         points = List.copyOf(points);
+        further = List.copyOf(further);
+    }
+
+    /** One answer for each damping asked for, in order; the first is this one. */
+    public List<InfluenceAnswer> byDamping() {
+        return Stream.concat(Stream.of(this), further.stream()).toList();
     }
 
     /** The scores when there is one validation point or their mean. */
@@ -88,16 +98,20 @@ public record InfluenceAnswer(Snapshot snapshot, List<PointScores> points, Summa
      * Cost and trust.
      *
      * @param queueDuration from the arrival of the whole request to the start of its batch
-     * @param computeDuration in the kernels
+     * @param computeDuration in the kernels, for all queries that were computed together
      * @param respondDuration from the end of the computation to the end of the answer
-     * @param relativeErrorBound bound on the rounding error of any score, relative to the greatest absolute score of its
+     * @param relativeErrorBound bound on the rounding error of any score before normalization, relative to the greatest absolute score of its
      *     validation point; empty when the method has none
      * @param recomputedInDouble whether single precision was not enough and everything was computed again in double
+     * @param solver how the solver ended, for methods that have one
+     * @param batchQueryCount queries that were computed together, this one included
      */
     public record Summary(
             Duration queueDuration,
             Duration computeDuration,
             Duration respondDuration,
             OptionalDouble relativeErrorBound,
-            boolean recomputedInDouble) {}
+            boolean recomputedInDouble,
+            Optional<SolverReport> solver,
+            int batchQueryCount) {}
 }

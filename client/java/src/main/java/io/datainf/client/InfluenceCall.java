@@ -2,10 +2,7 @@ package io.datainf.client;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.ByteString;
-import io.datainf.client.InfluenceAnswer.PointScores;
-import io.datainf.client.InfluenceAnswer.Snapshot;
 import io.datainf.client.InfluenceAnswer.Summary;
-import io.datainf.proto.v1.BlockDampings;
 import io.datainf.proto.v1.GradientChunk;
 import io.datainf.proto.v1.QueryStreamRequest;
 import io.datainf.proto.v1.QueryStreamResponse;
@@ -13,11 +10,9 @@ import io.datainf.proto.v1.ScoreChunk;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -31,11 +26,13 @@ import org.jspecify.annotations.Nullable;
 final class InfluenceCall implements ClientResponseObserver<QueryStreamRequest, QueryStreamResponse> {
     private static final String QUERY_ID = "1";
     /** Below the least message limit that a server is likely to set; a multiple of the element size. */
-    private static final int CHUNK_BYTES = 512 << 10;
+    static final int CHUNK_BYTES = 512 << 10;
 
     private final InfluenceQuery query;
     private final CompletableFuture<InfluenceAnswer> answer = new CompletableFuture<>();
-    private final TreeMap<Integer, List<ScoreChunk>> chunks = new TreeMap<>();
+    /** By damping, then by validation point. */
+    private final TreeMap<Integer, TreeMap<Integer, List<ScoreChunk>>> chunks = new TreeMap<>();
+
     private io.datainf.proto.v1.@Nullable Snapshot snapshot;
     private @Nullable ClientCallStreamObserver<QueryStreamRequest> requests;
 
@@ -104,14 +101,16 @@ final class InfluenceCall implements ClientResponseObserver<QueryStreamRequest, 
             case SNAPSHOT -> snapshot = response.getSnapshot();
             case SCORES -> {
                 ScoreChunk chunk = response.getScores();
-                chunks.computeIfAbsent(chunk.getQueryIndex(), index -> new ArrayList<>())
+                chunks.computeIfAbsent(chunk.getDampingIndex(), index -> new TreeMap<>())
+                        .computeIfAbsent(chunk.getQueryIndex(), index -> new ArrayList<>())
                         .add(chunk);
             }
             case SUMMARY -> answer.complete(assemble(response.getSummary()));
             case ERROR ->
                 answer.completeExceptionally(
                         DataInfException.of(StatusProto.toStatusRuntimeException(response.getError())));
-            case PROGRESS, PART_NOT_SET -> {}
+            case PROGRESS -> query.onProgress().accept(response.getProgress().getFraction());
+            case PART_NOT_SET -> {}
         }
     }
 
@@ -151,42 +150,34 @@ final class InfluenceCall implements ClientResponseObserver<QueryStreamRequest, 
 
     private InfluenceAnswer assemble(io.datainf.proto.v1.Summary summary) {
         var seen = snapshot == null ? io.datainf.proto.v1.Snapshot.getDefaultInstance() : snapshot;
-        BlockDampings dampings =
-                seen.getDampingsCount() == 0 ? BlockDampings.getDefaultInstance() : seen.getDampings(0);
+        List<InfluenceAnswer> further = new ArrayList<>();
+        for (int damping = 1; damping < seen.getDampingsCount(); damping++) {
+            further.add(assemble(seen, summary, damping, List.of()));
+        }
+        return assemble(seen, summary, 0, further);
+    }
+
+    private InfluenceAnswer assemble(
+            io.datainf.proto.v1.Snapshot seen,
+            io.datainf.proto.v1.Summary summary,
+            int damping,
+            List<InfluenceAnswer> further) {
+        TreeMap<Integer, List<ScoreChunk>> ofDamping = chunks.getOrDefault(damping, new TreeMap<>());
         return new InfluenceAnswer(
-                new Snapshot(
-                        seen.getSampleCount(),
-                        seen.getRevision(),
-                        dampings.getValuesList(),
-                        dampings.getSkippedBlocksList(),
-                        seen.getEngine()),
-                chunks.values().stream().map(InfluenceCall::join).toList(),
+                Decoding.snapshot(seen, damping),
+                ofDamping.values().stream().map(Decoding::join).toList(),
                 new Summary(
-                        duration(summary.getQueueDuration()),
-                        duration(summary.getComputeDuration()),
-                        duration(summary.getRespondDuration()),
+                        Decoding.duration(summary.getQueueDuration()),
+                        Decoding.duration(summary.getComputeDuration()),
+                        Decoding.duration(summary.getRespondDuration()),
                         summary.hasRelativeErrorBound()
                                 ? OptionalDouble.of(summary.getRelativeErrorBound())
                                 : OptionalDouble.empty(),
-                        summary.getRecomputedInDouble()));
-    }
-
-    private static PointScores join(List<ScoreChunk> parts) {
-        int bytes = parts.stream().mapToInt(part -> part.getScores().size()).sum();
-        ByteBuffer ids = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        ByteBuffer scores = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        for (ScoreChunk part : parts) {
-            part.getSampleIds().copyTo(ids);
-            part.getScores().copyTo(scores);
-        }
-        long[] idArray = new long[ids.flip().remaining() / Long.BYTES];
-        ids.asLongBuffer().get(idArray);
-        double[] scoreArray = new double[scores.flip().remaining() / Double.BYTES];
-        scores.asDoubleBuffer().get(scoreArray);
-        return new PointScores(idArray, scoreArray);
-    }
-
-    private static Duration duration(com.google.protobuf.Duration duration) {
-        return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+                        summary.getRecomputedInDouble(),
+                        damping < summary.getSolverReportsCount()
+                                ? Optional.of(SolverReport.of(summary.getSolverReports(damping)))
+                                : Optional.empty(),
+                        summary.getBatchQueryCount()),
+                further);
     }
 }

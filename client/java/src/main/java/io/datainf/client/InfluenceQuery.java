@@ -9,7 +9,9 @@ import io.datainf.proto.v1.Aggregation;
 import io.datainf.proto.v1.AllSamples;
 import io.datainf.proto.v1.Damping;
 import io.datainf.proto.v1.ElementType;
+import io.datainf.proto.v1.ExactOptions;
 import io.datainf.proto.v1.GivenSamples;
+import io.datainf.proto.v1.LissaOptions;
 import io.datainf.proto.v1.QuerySpec;
 import io.datainf.proto.v1.Selection;
 import io.datainf.proto.v1.StoredSamples;
@@ -19,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.function.DoubleConsumer;
 import java.util.stream.LongStream;
 
 /**
@@ -29,11 +32,13 @@ public final class InfluenceQuery {
     private final QuerySpec spec;
     private final ByteString gradients;
     private final Duration timeout;
+    private final DoubleConsumer onProgress;
 
     private InfluenceQuery(Builder builder) {
         spec = builder.spec.build();
         gradients = builder.gradients;
         timeout = builder.timeout;
+        onProgress = builder.onProgress;
     }
 
     /**
@@ -93,6 +98,10 @@ public final class InfluenceQuery {
         return timeout;
     }
 
+    DoubleConsumer onProgress() {
+        return onProgress;
+    }
+
     /** Collects a question. Not safe for several threads. */
     public static final class Builder {
         private static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(10);
@@ -100,6 +109,7 @@ public final class InfluenceQuery {
         private final QuerySpec.Builder spec;
         private final ByteString gradients;
         private Duration timeout = DEFAULT_TIMEOUT;
+        private DoubleConsumer onProgress = fraction -> {};
 
         private Builder(String runId, ByteString gradients) {
             this.gradients = gradients;
@@ -128,6 +138,47 @@ public final class InfluenceQuery {
         @CanIgnoreReturnValue
         public Builder dampingScale(double scale) {
             spec.clearDampings().addDampings(Damping.newBuilder().setScale(scale));
+            return this;
+        }
+
+        /** Asks for several damping scales at little more than the cost of one; see {@link InfluenceAnswer#byDamping}. */
+        @CanIgnoreReturnValue
+        public Builder dampingScales(double... scales) {
+            if (scales.length == 0) {
+                throw new IllegalArgumentException("scales are empty: expected at least one");
+            }
+            spec.clearDampings();
+            for (double scale : scales) {
+                spec.addDampings(Damping.newBuilder().setScale(scale));
+            }
+            return this;
+        }
+
+        /** Sets iterations and step of the LiSSA methods, by default 10 and 1. */
+        @CanIgnoreReturnValue
+        public Builder lissa(int iterations, double alpha) {
+            spec.setLissa(LissaOptions.newBuilder().setIterations(iterations).setAlpha(alpha));
+            return this;
+        }
+
+        /** Sets the relative residual at which an iterative solver of EXACT may stop, by default 1e-6. */
+        @CanIgnoreReturnValue
+        public Builder exactTolerance(double tolerance) {
+            spec.setExact(ExactOptions.newBuilder().setTolerance(tolerance));
+            return this;
+        }
+
+        /** How scores are scaled; by default {@link Normalization#RAW}. */
+        @CanIgnoreReturnValue
+        public Builder normalization(Normalization normalization) {
+            spec.setNormalization(normalization.proto());
+            return this;
+        }
+
+        /** Told the share of the work done, 0 to 1, by methods that take long; on a thread of gRPC, which must not be held up. */
+        @CanIgnoreReturnValue
+        public Builder onProgress(DoubleConsumer listener) {
+            onProgress = requireNonNull(listener, "listener");
             return this;
         }
 

@@ -229,6 +229,112 @@ final class DataInfClientIT {
     }
 
     @Test
+    void query_everyMethodAndOption_isAnswered() throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED + 9);
+        float[] validation = randomGradients(1, SEED + 10)[0];
+        write(createRun("methods"), train);
+
+        InfluenceAnswer exact = client.query(InfluenceQuery.forGradients("methods", validation)
+                .method(InfluenceMethod.EXACT)
+                .exactTolerance(1e-8)
+                .dampingScales(0.1, 5)
+                .build());
+        assertThat(exact.byDamping()).hasSize(2).first().isSameAs(exact);
+        for (InfluenceAnswer each : exact.byDamping()) {
+            assertThat(each.summary().solver()).hasValueSatisfying(report -> {
+                assertThat(report.converged()).isTrue();
+                assertThat(report.relativeResidual()).isLessThanOrEqualTo(1e-8);
+            });
+            assertThat(each.scores().count()).isEqualTo(SAMPLES);
+        }
+        assertThat(exact.further().get(0).snapshot().dampings().get(0))
+                .isCloseTo(50 * exact.snapshot().dampings().get(0), within(1e-9));
+
+        InfluenceAnswer lissa = client.query(InfluenceQuery.forGradients("methods", validation)
+                .method(InfluenceMethod.LISSA)
+                .lissa(3, 0.01)
+                .build());
+        assertThat(lissa.summary().solver()).map(SolverReport::iterations).hasValue(3);
+        assertThat(lissa.summary().batchQueryCount()).isEqualTo(1);
+
+        InfluenceAnswer cosine = client.query(InfluenceQuery.forGradients("methods", validation)
+                .normalization(Normalization.COSINE)
+                .build());
+        assertThat(Arrays.stream(cosine.scores().scores())).allMatch(score -> Math.abs(score) <= 1 + TOLERANCE);
+        assertThat(cosine.summary().solver()).isEmpty();
+    }
+
+    @Test
+    void analysis_selfInfluence_isComputedOnceAndServesRelatif() throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED + 11);
+        write(createRun("analysis"), train);
+        InfluenceQuery relatif = InfluenceQuery.forGradients("analysis", train[0])
+                .normalization(Normalization.RELATIF)
+                .build();
+        assertThatThrownBy(() -> client.query(relatif))
+                .asInstanceOf(type(DataInfException.class))
+                .extracting(DataInfException::reason)
+                .isEqualTo("SELF_INFLUENCE_MISSING");
+        AnalysisClient analysis = client.analysis();
+        assertThat(analysis.selfInfluenceCost("analysis").multiplications()).isPositive();
+        double[] told = {0};
+        SelfInfluence own = analysis.selfInfluence("analysis", fraction -> told[0] = fraction);
+        assertThat(told[0]).isPositive();
+        assertThat(analysis.selfInfluenceCost("analysis").multiplications()).isZero();
+        for (int k = 0; k < SAMPLES; k += 7) {
+            double[] expected = referenceScores(train, train[k]);
+            assertThat(own.values().sampleId(k)).isEqualTo(k);
+            assertThat(own.values().score(k)).isCloseTo(expected[k], within(TOLERANCE * Math.abs(expected[k])));
+        }
+        assertThat(analysis.selfInfluenceOf("analysis", 5, 2).values().scores())
+                .containsExactly(own.values().score(5), own.values().score(2));
+        assertThat(analysis.selfInfluence("analysis", 0.5, fraction -> {})
+                        .cost()
+                        .multiplications())
+                .isPositive();
+        double raw = referenceScores(train, train[0])[3];
+        assertThat(client.query(relatif).scores().score(3))
+                .isCloseTo(raw / Math.sqrt(-own.values().score(3)), within(1e-3 * Math.abs(raw)));
+    }
+
+    @Test
+    void analysis_comparisonAndSquaredNorms() throws Exception {
+        float[][] train = randomGradients(SAMPLES, SEED + 12);
+        float[][] validation = randomGradients(2, SEED + 13);
+        write(createRun("comparison"), train);
+
+        MethodComparison comparison = client.analysis()
+                .compareMethods(
+                        InfluenceQuery.forGradients("comparison", validation)
+                                .lissa(2, 0.01)
+                                .build(),
+                        InfluenceMethod.DATAINF,
+                        InfluenceMethod.LISSA);
+        assertThat(comparison.methods())
+                .extracting(MethodComparison.Agreement::method)
+                .containsExactly("INFLUENCE_METHOD_DATAINF", "INFLUENCE_METHOD_LISSA");
+        assertThat(comparison.methods().get(0).points()).hasSize(2);
+        assertThat(comparison.methods().get(0).points().get(0).pearson()).isBetween(0.0, 1.0);
+        assertThat(comparison.methods().get(1).report())
+                .map(SolverReport::iterations)
+                .hasValue(2);
+        assertThat(comparison.exactReport().converged()).isTrue();
+        assertThat(comparison.blockNorms())
+                .extracting(MethodComparison.BlockNorms::name)
+                .containsExactly(BLOCKS.stream().map(Block::name).toArray(String[]::new));
+        assertThat(comparison.snapshot().sampleCount()).isEqualTo(SAMPLES);
+
+        SquaredNorms norms = client.analysis().squaredNorms("comparison");
+        assertThat(norms.revision()).isEqualTo(SAMPLES);
+        double expected = dot(train[4], train[4], 0, DIMENSION);
+        assertThat(norms.values().score(4)).isCloseTo(expected, within(1e-9 * expected));
+        assertThatThrownBy(() -> client.analysis().squaredNorms("none"))
+                .asInstanceOf(type(DataInfException.class))
+                .extracting(DataInfException::code)
+                .isEqualTo(Status.Code.NOT_FOUND);
+    }
+
+    @Test
     void writer_serverKilledAndRestarted_losesAndRepeatsNothing(@TempDir Path folder) throws Exception {
         float[][] train = randomGradients(SAMPLES, SEED + 7);
         float[] validation = randomGradients(1, SEED + 8)[0];
