@@ -19,6 +19,11 @@ public record GradientTile(GradientMatrix matrix, long firstOrdinal, int rowCoun
         return matrix.rows(firstOrdinal, rowCount);
     }
 
+    /** Distance from one row to the next, bytes. */
+    long strideBytes() {
+        return matrix.strideBytes();
+    }
+
     ElementType elementType() {
         return matrix.elementType();
     }

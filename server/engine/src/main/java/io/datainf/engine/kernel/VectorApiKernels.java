@@ -6,16 +6,19 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /*
- * Rows are taken four at a time (RowGroup): each piece of them meets all columns while it lies in the cache, so rows come from memory
- * once. The SIMD loops are in FloatLoops (products), Bf16Loops (widening) and NormLoops (squared norms). Sums of lanes are
- * added up one by one, never by reduceLanes, whose order is not defined.
+ * Rows are taken in groups that stay in the second cache: first the products of a block (Products), then its sums (RowSums), so rows come from memory once.
+ * With one column the memory is the limit: groups are of four rows, tiles of long runs of blocks (ColumnLoops). With more the processor is: groups are of 32 rows and
+ * meet four columns at a time (PanelLoops). Columns and sums lie in the order in which the loops read them (ColumnPanels). Blocks are
+ * cut into whole units and a rest filled up with zeros (RowGroup), so loops need no masks.
  */
-/** SIMD loops of the Vector API: float32 inside a tile, float64 over tiles. bfloat16 rows are widened piece by piece. */
+/** SIMD loops of the Vector API: float32 inside a tile, float64 over tiles. bfloat16 rows are widened in registers. */
 final class VectorApiKernels implements GradientKernels {
 
     static final VectorApiKernels INSTANCE = new VectorApiKernels();
 
-    private static final int ONE_COLUMN_ELEMENTS = 32_768;
+    private static final int ONE_COLUMN_ELEMENTS = 65_536;
+    private static final int COLUMN_ROWS = 4;
+    private static final int PANEL_ROWS = 32;
 
     private VectorApiKernels() {}
 
@@ -36,23 +39,28 @@ final class VectorApiKernels implements GradientKernels {
 
     @Override
     public ColumnVectors newVectors(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
-        return new FloatColumns(blocks, columnCount, arena);
+        return new ColumnPanels(blocks, elementType, columnCount, Products.CHUNK, arena);
     }
 
     @Override
     public ColumnSums newSums(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
-        return new FloatTileSums(blocks, columnCount, arena);
+        return new PanelSums(blocks, elementType, columnCount, arena);
     }
 
     @Override
     public void dots(GradientTile tile, ColumnVectors vectors, double[] dots) {
-        FloatColumns v = (FloatColumns) vectors;
-        try (RowGroup group = new RowGroup(tile, v.columnCount(), 0)) {
-            for (int row = 0; row < tile.rowCount(); row += RowGroup.ROWS) {
-                group.moveTo(row);
+        ColumnPanels v = (ColumnPanels) vectors;
+        v.requireFit(tile);
+        int groupRows = v.panelled() ? PANEL_ROWS : COLUMN_ROWS;
+        try (Arena arena = Arena.ofConfined()) {
+            RowGroup rows = new RowGroup(tile, groupRows, arena);
+            Products products = new Products(tile.elementType(), groupRows, v);
+            for (int row = 0; row < tile.rowCount(); row += groupRows) {
+                rows.moveTo(row);
                 for (int b = 0; b < tile.blocks().blockCount(); b++) {
-                    group.computeDots(b, v);
-                    group.copyDots(dots, b * v.columnCount() * tile.rowCount());
+                    products.compute(rows, b);
+                    int first = b * v.columnCount() * tile.rowCount() + row;
+                    products.copyTo(rows.rowCount(), dots, first, tile.rowCount());
                 }
             }
         }
@@ -60,15 +68,21 @@ final class VectorApiKernels implements GradientKernels {
 
     @Override
     public void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums) {
-        FloatColumns v = (FloatColumns) vectors;
-        FloatTileSums r = (FloatTileSums) sums;
-        try (RowGroup group = new RowGroup(tile, v.columnCount(), r.columnCount())) {
-            for (int row = 0; row < tile.rowCount(); row += RowGroup.ROWS) {
-                group.moveTo(row);
+        ColumnPanels v = (ColumnPanels) vectors;
+        PanelSums r = (PanelSums) sums;
+        v.requireFit(tile);
+        r.tile().requireFit(tile);
+        int groupRows = r.tile().panelled() ? PANEL_ROWS : COLUMN_ROWS;
+        try (Arena arena = Arena.ofConfined()) {
+            RowGroup rows = new RowGroup(tile, groupRows, arena);
+            Products products = new Products(tile.elementType(), groupRows, v);
+            RowSums rowSums = new RowSums(tile.elementType(), groupRows, r.tile());
+            for (int row = 0; row < tile.rowCount(); row += groupRows) {
+                rows.moveTo(row);
                 for (int b = 0; b < tile.blocks().blockCount(); b++) {
-                    group.computeDots(b, v);
-                    group.weightDots(weights, b);
-                    group.addRows(b, r.tile());
+                    products.compute(rows, b);
+                    rowSums.weigh(rows, tile, b, products, weights, v.columnCount());
+                    rowSums.add(rows, b);
                 }
             }
         }

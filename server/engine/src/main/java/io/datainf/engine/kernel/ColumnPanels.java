@@ -1,0 +1,139 @@
+package io.datainf.engine.kernel;
+
+import io.datainf.engine.memory.ElementType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+
+/*
+ * A loop over rows takes four columns at a time, a panel, and the columns of a panel lie side by side, register by register: one stream of memory
+ * instead of four. A single column is a panel of its own. Blocks are cut into chunks and lie one after the other:
+ *
+ *     [blocks][chunks of the block][panels][registers of the chunk][columns of the panel][lanes]
+ *
+ * Each block is filled up with zeros to whole units, so that loops need no masks. A register of bfloat16 rows holds pairs; its
+ * lower halves are the elements of even position, its upper halves those of odd: columns keep the even ones of a pair of registers
+ * before the odd ones.
+ */
+/** Columns in float32, off-heap, in the order in which the SIMD loops read them. */
+final class ColumnPanels implements ColumnVectors {
+
+    /** Columns of a panel. */
+    static final int WIDTH = 4;
+
+    private final BlockRange blocks;
+    private final int columnCount;
+    private final int panelWidth;
+    private final int panelCount;
+    private final int chunkElements;
+    private final boolean pairs;
+    private final int[] offsets; // of the blocks, in padded elements of one column
+    private final MemorySegment values;
+
+    /**
+     * Allocates columns, all 0.
+     *
+     * @param elementType of the rows that the columns meet
+     * @param chunkElements a multiple of {@link Lanes#UNIT}
+     */
+    ColumnPanels(BlockRange blocks, ElementType elementType, int columnCount, int chunkElements, Arena arena) {
+        this.blocks = blocks;
+        this.columnCount = columnCount;
+        this.panelWidth = columnCount == 1 ? 1 : WIDTH;
+        this.panelCount = Math.ceilDiv(columnCount, panelWidth);
+        this.chunkElements = chunkElements;
+        this.pairs = elementType == ElementType.BF16;
+        this.offsets = new int[blocks.blockCount() + 1];
+        for (int b = 0; b < blocks.blockCount(); b++) {
+            offsets[b + 1] = Math.addExact(offsets[b], Lanes.padded(blocks.width(b)));
+        }
+        this.values = arena.allocate(elementCount() * Float.BYTES, Lanes.REGISTER_BYTES);
+    }
+
+    @Override
+    public int columnCount() {
+        return columnCount;
+    }
+
+    /** Whether the columns are in panels of {@link #WIDTH}; if not, there is one column. */
+    boolean panelled() {
+        return panelWidth > 1;
+    }
+
+    /** Number of panels. */
+    int panelCount() {
+        return panelCount;
+    }
+
+    /** Number of columns with those that fill the last panel. */
+    int paddedColumnCount() {
+        return panelCount * panelWidth;
+    }
+
+    /** Values of all columns, padding included. */
+    long elementCount() {
+        return (long) offsets[offsets.length - 1] * panelCount * panelWidth;
+    }
+
+    MemorySegment values() {
+        return values;
+    }
+
+    /**
+     * Checks that loops over a tile stay within the memory of the columns and meet elements in their order.
+     *
+     * @throws IllegalArgumentException if the columns are over other blocks or for another type
+     */
+    void requireFit(GradientTile tile) {
+        if (!blocks.equals(tile.blocks()) || pairs != (tile.elementType() == ElementType.BF16)) {
+            throw new IllegalArgumentException("columns are over %s%s: expected %s of %s"
+                    .formatted(blocks, pairs ? " of BF16" : "", tile.blocks(), tile.elementType()));
+        }
+    }
+
+    /**
+     * Position of the first register of a panel at an element of a block, in values.
+     *
+     * @param element a multiple of {@link Lanes#UNIT}
+     */
+    long panelIndex(int block, int element, int panel) {
+        int padded = offsets[block + 1] - offsets[block];
+        int chunk = element - element % chunkElements;
+        int length = Math.min(chunkElements, padded - chunk);
+        return ((long) offsets[block] + chunk) * panelCount * panelWidth
+                + ((long) panel * length + (element - chunk)) * panelWidth;
+    }
+
+    /** Position of lane 0 of a register of a column, in values. */
+    long registerIndex(int block, int register, int column) {
+        int inUnit = register % Lanes.UNIT_REGISTERS;
+        int element = (register - inUnit) * Lanes.COUNT;
+        return panelIndex(block, element, column / panelWidth)
+                + (long) (inUnit * panelWidth + column % panelWidth) * Lanes.COUNT;
+    }
+
+    /** Element of a block in lane 0 of a register; {@link #elementStep()} from one lane to the next. */
+    int firstElement(int register) {
+        return pairs ? (register & -2) * Lanes.COUNT + (register & 1) : register * Lanes.COUNT;
+    }
+
+    int elementStep() {
+        return pairs ? 2 : 1;
+    }
+
+    @Override
+    public void set(int column, int block, double factor, BlockVector source) {
+        Objects.checkIndex(column, columnCount);
+        Objects.checkIndex(source.length() - 1, blocks.width(block));
+        int registers = Math.ceilDiv(source.length(), Lanes.UNIT) * Lanes.UNIT_REGISTERS;
+        for (int register = 0; register < registers; register++) {
+            long at = registerIndex(block, register, column);
+            int element = firstElement(register);
+            for (int lane = 0; lane < Lanes.COUNT && element < source.length(); lane++) {
+                values.setAtIndex(ValueLayout.JAVA_FLOAT, at + lane, (float) (factor * source.get(element)));
+                element += elementStep();
+            }
+        }
+    }
+}
