@@ -78,7 +78,7 @@ class EngineArchitectureTest {
             .resideOutsideOfPackage("io.datainf.engine.kernel")
             .should()
             .dependOnClassesThat()
-            .resideInAnyPackage("jdk.incubator..", "org.nd4j..");
+            .resideInAnyPackage("jdk.incubator..", "org.nd4j..", "org.bytedeco..");
 
     @ArchTest
     static final ArchRule nothingOfTheNetwork = noClasses()

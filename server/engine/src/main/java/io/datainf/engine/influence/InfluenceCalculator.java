@@ -1,28 +1,43 @@
 package io.datainf.engine.influence;
 
+import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.engine.kernel.GradientKernels;
 import java.util.List;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
 public final class InfluenceCalculator implements AutoCloseable {
 
-    private final GradientKernels single = GradientKernels.vector();
+    private final GradientKernels single;
     private final GradientKernels exact = GradientKernels.scalar();
     private final KernelPool pool;
     private final Numerics numerics;
 
-    private InfluenceCalculator(KernelPool pool, Numerics numerics) {
+    private InfluenceCalculator(GradientKernels single, KernelPool pool, Numerics numerics) {
+        this.single = single;
         this.pool = pool;
         this.numerics = numerics;
     }
 
-    /** Returns a calculator whose kernels use {@code threadCount} threads. */
+    /** Returns a calculator whose kernels use {@code threadCount} threads, with the engine that suits the machine. */
     public static InfluenceCalculator create(int threadCount) {
-        return create(threadCount, Numerics.DEFAULT);
+        return create(threadCount, EngineOptions.DEFAULT);
+    }
+
+    /**
+     * Returns a calculator whose kernels use {@code threadCount} threads.
+     *
+     * @throws io.datainf.engine.kernel.EngineUnavailableException if the engine cannot run here
+     */
+    public static InfluenceCalculator create(int threadCount, EngineOptions engine) {
+        return create(threadCount, engine, Numerics.DEFAULT);
     }
 
     static InfluenceCalculator create(int threadCount, Numerics numerics) {
-        return new InfluenceCalculator(new KernelPool(threadCount), numerics);
+        return create(threadCount, EngineOptions.DEFAULT, numerics);
+    }
+
+    static InfluenceCalculator create(int threadCount, EngineOptions engine, Numerics numerics) {
+        return new InfluenceCalculator(GradientKernels.open(engine), new KernelPool(threadCount), numerics);
     }
 
     /** Name of the engine, e.g. "vector". */

@@ -39,7 +39,7 @@ public final class SquaredNorms implements AutoCloseable {
             throw new IllegalArgumentException(
                     "target has %d entries: expected %d".formatted(target.length, layout.blockCount()));
         }
-        GradientKernels.vector().squaredNorms(row, layout, type, target);
+        GradientKernels.norms().squaredNorms(row, layout, type, target);
     }
 
     /** Number of blocks, L. */

@@ -24,6 +24,20 @@ public interface GradientKernels {
         return VectorApiKernels.INSTANCE;
     }
 
+    /**
+     * Opens the kernels that were asked for.
+     *
+     * @throws EngineUnavailableException if they cannot run here
+     */
+    static GradientKernels open(EngineOptions options) {
+        return EngineChoice.open(options);
+    }
+
+    /** Kernels for squared norms, which all compute alike, in float64: the fastest at hand. */
+    static GradientKernels norms() {
+        return EngineChoice.norms();
+    }
+
     /** Name of the engine, e.g. "vector". */
     String name();
 

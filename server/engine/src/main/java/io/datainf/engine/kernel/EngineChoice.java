@@ -1,0 +1,50 @@
+package io.datainf.engine.kernel;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Opens the kernels that were asked for. Classes of ND4J are loaded only if they are used: that takes seconds. */
+final class EngineChoice {
+
+    private static final Logger LOG = LoggerFactory.getLogger(EngineChoice.class);
+    private static final String VECTOR_MODULE = "jdk.incubator.vector";
+    private static final boolean VECTOR_PRESENT =
+            ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent();
+
+    private EngineChoice() {}
+
+    static GradientKernels open(EngineOptions options) {
+        return open(options, VECTOR_PRESENT);
+    }
+
+    /** Opens kernels on a Java runtime with the Vector API or without. */
+    static GradientKernels open(EngineOptions options, boolean vectorPresent) {
+        return switch (options.kind()) {
+            case AUTO -> {
+                if (vectorPresent) {
+                    yield GradientKernels.vector();
+                }
+                LOG.warn(
+                        "module {} is missing, so ND4J computes, slower and float32 only: start java with --add-modules {}",
+                        VECTOR_MODULE,
+                        VECTOR_MODULE);
+                yield Nd4jBackend.openCpu();
+            }
+            case VECTOR -> {
+                if (!vectorPresent) {
+                    throw new EngineUnavailableException(
+                            "engine vector needs the module %s: start java with --add-modules %s"
+                                    .formatted(VECTOR_MODULE, VECTOR_MODULE));
+                }
+                yield GradientKernels.vector();
+            }
+            case ND4J -> Nd4jBackend.openCpu();
+            case ND4J_CUDA -> Nd4jBackend.openCuda(options.deviceMemoryBytes());
+        };
+    }
+
+    /** Kernels for squared norms, which every implementation computes in float64: the fastest at hand. */
+    static GradientKernels norms() {
+        return VECTOR_PRESENT ? VectorApiKernels.INSTANCE : ScalarKernels.INSTANCE;
+    }
+}

@@ -1,0 +1,30 @@
+package io.datainf.engine.kernel;
+
+import java.util.OptionalLong;
+
+/**
+ * Which kernels compute, and with what.
+ *
+ * @param kind the engine
+ * @param deviceMemoryBytes most memory of a GPU that stored gradients may take; if absent, {@value #DEFAULT_DEVICE_PERCENT} %
+ *     of all it has. Other engines ignore it
+ */
+public record EngineOptions(EngineKind kind, OptionalLong deviceMemoryBytes) {
+
+    /** The kernels that suit the machine. */
+    public static final EngineOptions DEFAULT = new EngineOptions(EngineKind.AUTO, OptionalLong.empty());
+
+    static final int DEFAULT_DEVICE_PERCENT = 70;
+
+    public EngineOptions {
+        if (deviceMemoryBytes.isPresent() && deviceMemoryBytes.getAsLong() < 0) {
+            throw new IllegalArgumentException(
+                    "device-memory is %d bytes: expected at least 0".formatted(deviceMemoryBytes.getAsLong()));
+        }
+    }
+
+    /** Options of an engine with its defaults. */
+    public static EngineOptions of(EngineKind kind) {
+        return new EngineOptions(kind, OptionalLong.empty());
+    }
+}
