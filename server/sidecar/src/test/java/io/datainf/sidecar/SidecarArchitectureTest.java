@@ -79,6 +79,10 @@ class SidecarArchitectureTest {
             .resideInAnyPackage("io.micrometer..");
 
     @ArchTest
+    static final ArchRule nd4j_nowhere =
+            noClasses().should().dependOnClassesThat().resideInAnyPackage("org.nd4j..", "org.bytedeco..");
+
+    @ArchTest
     static final ArchRule statuses_onlyInTheMapper = noClasses()
             .that()
             .resideInAPackage("io.datainf.sidecar.rpc..")

@@ -31,6 +31,7 @@ final class MeterNames {
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
 
     static final String BUILD_INFO = "datainf.build.info";
+    static final String ENGINE_INFO = "datainf.engine.info";
     static final String PROCESS_CPU = "process.cpu";
 
     /** What became of a thing that was counted. */
@@ -41,6 +42,8 @@ final class MeterNames {
     static final String TAG_ENGINE = "engine";
     /** Part of a query's time: queue, compute, respond. */
     static final String TAG_STAGE = "stage";
+    /** What computes: vector, nd4j, nd4j-cuda. */
+    static final String TAG_ENGINE = "engine";
 
     private MeterNames() {}
 }

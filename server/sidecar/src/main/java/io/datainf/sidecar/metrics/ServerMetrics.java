@@ -92,8 +92,12 @@ public final class ServerMetrics implements AutoCloseable {
                 StorageFigures::memoryBudgetBytes);
     }
 
-    /** Says what will compute, so that its series exist from the start. */
-    public void expectEngine(String engineName) {
+    /** Shows what computes, so that its series exist from the start. */
+    public void showEngine(String engineName) {
+        Gauge.builder(MeterNames.ENGINE_INFO, () -> 1)
+                .description("Always 1; the tag says what computes")
+                .tag(MeterNames.TAG_ENGINE, engineName)
+                .register(registry);
         query.expectEngine(engineName);
     }
 

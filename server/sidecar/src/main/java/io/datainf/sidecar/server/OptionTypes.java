@@ -1,10 +1,13 @@
 package io.datainf.sidecar.server;
 
+import io.datainf.engine.kernel.EngineKind;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.TypeConversionException;
 
@@ -22,6 +25,7 @@ final class OptionTypes {
         commandLine.registerConverter(ByteCount.class, OptionTypes::byteCount);
         commandLine.registerConverter(Seconds.class, OptionTypes::seconds);
         commandLine.registerConverter(InetSocketAddress.class, OptionTypes::address);
+        commandLine.registerConverter(EngineKind.class, OptionTypes::engine);
     }
 
     /** A number of bytes. */
@@ -56,6 +60,18 @@ final class OptionTypes {
         } catch (NumberFormatException e) {
             throw new TypeConversionException("'%s' is not a number of seconds".formatted(text));
         }
+    }
+
+    static EngineKind engine(String text) {
+        return Arrays.stream(EngineKind.values())
+                .filter(kind -> kind.toString().equals(text))
+                .findFirst()
+                .orElseThrow(() -> new TypeConversionException("'%s' is not an engine: expected one of %s"
+                        .formatted(
+                                text,
+                                Arrays.stream(EngineKind.values())
+                                        .map(EngineKind::toString)
+                                        .collect(Collectors.joining(", ")))));
     }
 
     static InetSocketAddress address(String text) {

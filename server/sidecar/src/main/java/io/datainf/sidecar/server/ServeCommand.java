@@ -1,6 +1,8 @@
 package io.datainf.sidecar.server;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.datainf.engine.kernel.EngineKind;
+import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.server.OptionTypes.ByteCount;
@@ -9,6 +11,7 @@ import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -87,6 +90,22 @@ final class ServeCommand implements Callable<Integer> {
     private @Nullable Integer threads;
 
     @Option(
+            names = "--engine",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = {
+                "What computes. vector: the CPU; nd4j: the CPU through ND4J; nd4j-cuda: an NVIDIA GPU, in a build with"
+                        + " -Pcuda; auto: vector, or nd4j on a Java without the Vector API. Default: ${DEFAULT-VALUE}"
+            })
+    private EngineKind engine;
+
+    @Option(
+            names = "--device-memory",
+            paramLabel = "SIZE",
+            description = "Most memory of the GPU for gradients. Default: 70 %% of it.")
+    private @Nullable ByteCount deviceMemory;
+
+    @Option(
             names = "--max-message",
             paramLabel = "SIZE",
             defaultValue = "4MiB",
@@ -159,6 +178,9 @@ final class ServeCommand implements Callable<Integer> {
                             listen, Optional.ofNullable(unixSocket), http, insecure, Optional.ofNullable(readyFile)),
                     memoryBudget == null ? halfOfPhysicalMemory() : memoryBudget.bytes(),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
+                    new EngineOptions(
+                            engine,
+                            deviceMemory == null ? OptionalLong.empty() : OptionalLong.of(deviceMemory.bytes())),
                     new RpcLimits(
                             Math.toIntExact(maxMessage.bytes()),
                             maxUnacked.bytes(),

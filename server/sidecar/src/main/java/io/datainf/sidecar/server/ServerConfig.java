@@ -1,5 +1,6 @@
 package io.datainf.sidecar.server;
 
+import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import java.net.InetAddress;
@@ -15,6 +16,7 @@ import java.util.Optional;
  * @param listeners where the server listens
  * @param memoryBudgetBytes most memory that rows may take
  * @param threadCount threads that compute; at least 1
+ * @param engine what computes
  * @param rpcLimits what clients may send
  * @param queryLimits what queries may take
  * @param drainTimeout how long running work may take after SIGTERM
@@ -24,6 +26,7 @@ record ServerConfig(
         Listeners listeners,
         long memoryBudgetBytes,
         int threadCount,
+        EngineOptions engine,
         RpcLimits rpcLimits,
         QueryLimits queryLimits,
         Duration drainTimeout) {

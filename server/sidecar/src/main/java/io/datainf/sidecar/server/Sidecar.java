@@ -46,6 +46,7 @@ final class Sidecar implements AutoCloseable {
      * Starts a server; when this returns, it serves.
      *
      * @throws IOException if the data directory cannot be opened or an address not be bound
+     * @throws io.datainf.engine.kernel.EngineUnavailableException if the engine cannot run here
      */
     static Sidecar start(ServerConfig config) throws IOException {
         Deque<AutoCloseable> parts = new ArrayDeque<>();
@@ -95,14 +96,16 @@ final class Sidecar implements AutoCloseable {
     private static Sidecar start(ServerConfig config, Deque<AutoCloseable> parts) throws IOException {
         String version = Main.Version.version();
         Readiness readiness = new Readiness();
+        // First, because it may be what is missing; reading runs can take long.
+        InfluenceCalculator calculator =
+                opened(parts, InfluenceCalculator.create(config.threadCount(), config.engine()));
         ServerMetrics metrics = opened(parts, new ServerMetrics(version));
         AdminServer admin =
                 opened(parts, AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot));
         RunRegistry runs =
                 opened(parts, RunRegistry.open(config.dataDirectory(), config.memoryBudgetBytes(), metrics.store()));
         metrics.watchStorage(runs::figures);
-        InfluenceCalculator calculator = opened(parts, InfluenceCalculator.create(config.threadCount()));
-        metrics.expectEngine(calculator.engineName());
+        metrics.showEngine(calculator.engineName());
         calculator.warmUp();
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
         metrics.watchQueryQueue(queries::queueDepth);

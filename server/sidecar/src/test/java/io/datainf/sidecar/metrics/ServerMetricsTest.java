@@ -46,6 +46,13 @@ class ServerMetricsTest {
     }
 
     @Test
+    void showEngine_isATag() {
+        metrics.showEngine("nd4j");
+
+        assertThat(scrape()).contains("datainf_engine_info{engine=\"nd4j\"} 1");
+    }
+
+    @Test
     void store_afterForce_countsBytesAndTime() {
         metrics.store().appended(2, 7, 4096);
         metrics.store().forced(20_000_000);

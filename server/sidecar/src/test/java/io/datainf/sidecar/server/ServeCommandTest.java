@@ -2,15 +2,22 @@ package io.datainf.sidecar.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.datainf.engine.kernel.EngineKind;
+import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,6 +27,9 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
 class ServeCommandTest {
+
+    private static final boolean CUDA_BUILD =
+            ServeCommandTest.class.getClassLoader().getResource("org/nd4j/linalg/jcublas/JCublasBackend.class") != null;
 
     @TempDir
     private Path folder;
@@ -36,6 +46,7 @@ class ServeCommandTest {
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.memoryBudgetBytes()).isPositive();
         assertThat(config.threadCount()).isEqualTo(Runtime.getRuntime().availableProcessors());
+        assertThat(config.engine()).isEqualTo(EngineOptions.DEFAULT);
         assertThat(config.rpcLimits()).isEqualTo(RpcLimits.DEFAULT);
         assertThat(config.queryLimits()).isEqualTo(QueryLimits.DEFAULT);
         assertThat(config.drainTimeout()).isEqualTo(Duration.ofSeconds(20));
@@ -53,6 +64,8 @@ class ServeCommandTest {
                 "--ready-file=r",
                 "--memory-budget=3GiB",
                 "--threads=4",
+                "--engine=nd4j-cuda",
+                "--device-memory=2GiB",
                 "--max-message=5MiB",
                 "--max-unacked=6MiB",
                 "--max-in-flight=7MiB",
@@ -70,6 +83,7 @@ class ServeCommandTest {
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
         assertThat(config.memoryBudgetBytes()).isEqualTo(3L << 30);
         assertThat(config.threadCount()).isEqualTo(4);
+        assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
         assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
         assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30, 11L << 20));
         assertThat(config.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
@@ -112,6 +126,7 @@ class ServeCommandTest {
         "--memory-budget=much, 'much' is not a size",
         "--memory-budget=0, memory-budget is 0 bytes",
         "--threads=0, threads is 0",
+        "--engine=gpu, 'gpu' is not an engine",
         "--drain-timeout=-1, drain-timeout is",
         "--query-queue=0, 0",
         "--no-such-option, no-such-option",
@@ -120,6 +135,34 @@ class ServeCommandTest {
         assertThatThrownBy(() -> parse(Map.of(), option))
                 .isInstanceOf(ParameterException.class)
                 .hasMessageContaining(message);
+    }
+
+    @Test
+    void run_engineOfAnotherBuild_endsWithOneSentence() {
+        assumeThat(CUDA_BUILD).as("built with the profile cuda").isFalse();
+        PrintStream before = System.err;
+        ByteArrayOutputStream errors = new ByteArrayOutputStream();
+        int exitCode;
+        System.setErr(new PrintStream(errors, true, StandardCharsets.UTF_8));
+        try {
+            exitCode = Main.run(
+                    new String[] {
+                        "serve",
+                        "--engine=nd4j-cuda",
+                        "--data-dir=" + folder.resolve("data"),
+                        "--listen=127.0.0.1:0",
+                        "--http=127.0.0.1:0"
+                    },
+                    Map.of());
+        } finally {
+            System.setErr(before);
+        }
+
+        assertThat(exitCode).isEqualTo(1);
+        assertThat(errors.toString(StandardCharsets.UTF_8))
+                .isEqualToNormalizingNewlines(
+                        "datainf-server: engine nd4j-cuda needs a build with the profile cuda (mvn -Pcuda): this one has no CUDA backend\n");
+        assertThat(folder.resolve("data")).doesNotExist();
     }
 
     private static ServerConfig parse(Map<String, String> environment, String... arguments) {
