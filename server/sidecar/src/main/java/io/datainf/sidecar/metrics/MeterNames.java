@@ -42,8 +42,6 @@ final class MeterNames {
     static final String TAG_ENGINE = "engine";
     /** Part of a query's time: queue, compute, respond. */
     static final String TAG_STAGE = "stage";
-    /** What computes: vector, nd4j, nd4j-cuda. */
-    static final String TAG_ENGINE = "engine";
 
     private MeterNames() {}
 }

@@ -86,7 +86,7 @@ class ServerMetricsTest {
 
     @Test
     void batches_areMeasuredByEngineAndMethod() {
-        metrics.expectEngine("vector");
+        metrics.showEngine("vector");
         metrics.query().batchComputed("vector", new InfluenceMethod.DataInf(), 3, 20_000_000, 4_096);
         metrics.query().batchComputed("vector", new InfluenceMethod.DataInf(), 32, 20_000_000, 4_096);
 
@@ -117,7 +117,7 @@ class ServerMetricsTest {
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
         metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
         metrics.watchQueryQueue(() -> 0);
-        metrics.expectEngine("vector");
+        metrics.showEngine("vector");
 
         assertThat(metrics.registry().getMeters())
                 .filteredOn(meter -> meter.getId().getName().startsWith("datainf"))

@@ -3,6 +3,7 @@ package io.datainf.sidecar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.engine.store.DataDirectoryInUseException;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
@@ -140,6 +141,7 @@ class SidecarTest {
                         Optional.of(folder.resolve("ready.json"))),
                 64L << 20,
                 1,
+                EngineOptions.DEFAULT,
                 RpcLimits.DEFAULT,
                 QueryLimits.DEFAULT,
                 Duration.ofSeconds(5));
