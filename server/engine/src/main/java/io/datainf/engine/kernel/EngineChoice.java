@@ -25,7 +25,7 @@ final class EngineChoice {
                     yield GradientKernels.vector();
                 }
                 LOG.warn(
-                        "module {} is missing, so ND4J computes, slower and float32 only: start java with --add-modules {}",
+                        "module {} is missing, so ND4J computes, slower: start java with --add-modules {}",
                         VECTOR_MODULE,
                         VECTOR_MODULE);
                 yield Nd4jBackend.openCpu();
