@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 final class CholeskySolver {
 
     private final InfluenceRequest request;
+    private final double tolerance;
     private final List<DampingAnswer> answers;
     private final Scorer scorer;
     private final ScanContext whole;
@@ -27,11 +28,14 @@ final class CholeskySolver {
     /**
      * Prepares a solver.
      *
+     * @param tolerance relative residual up to which an answer counts as converged
      * @param answers receive what is found
      * @param scorer turns h into scores
      * @param whole context with kernels of float64
      */
-    CholeskySolver(InfluenceRequest request, List<DampingAnswer> answers, Scorer scorer, ScanContext whole) {
+    CholeskySolver(
+            InfluenceRequest request, double tolerance, List<DampingAnswer> answers, Scorer scorer, ScanContext whole) {
+        this.tolerance = tolerance;
         this.request = request;
         this.answers = answers;
         this.scorer = scorer;
@@ -134,7 +138,8 @@ final class CholeskySolver {
             hvp.set(range, 0, column, 0, v, context.roundingError().ofProduct(v), 0);
             answer.addExact(
                     group.point(column), 0, samples.greatestNorm(range.firstBlock()) * residual.norm() / lambda);
-            return new SolverReport(true, 0, norm == 0 ? 0 : residual.norm() / norm, Solver.CHOLESKY.label());
+            double relative = norm == 0 ? 0 : residual.norm() / norm;
+            return new SolverReport(relative <= tolerance, 0, relative, Solver.CHOLESKY.label());
         }
     }
 }

@@ -54,8 +54,9 @@ final class ExactComputation {
         for (int l = 0; l < lambda.length; l++) {
             if (choices[l] != null) {
                 switch (choices[l].solver()) {
-                    case GRAM -> new GramSolver(request, answers, context).solve(l);
-                    case CHOLESKY -> new CholeskySolver(request, answers, this::score, context).solve(l);
+                    case GRAM -> new GramSolver(request, method.tolerance(), answers, context).solve(l);
+                    case CHOLESKY ->
+                        new CholeskySolver(request, method.tolerance(), answers, this::score, context).solve(l);
                     case CONJUGATE_GRADIENTS -> iterated.add(l);
                 }
             }

@@ -23,19 +23,22 @@ final class GramSolver {
     private final List<DampingAnswer> answers;
     private final ScanContext context;
     private final SampleSet samples;
+    private final double tolerance;
     private final int[] live;
 
     /**
      * Prepares a solver.
      *
+     * @param tolerance relative residual up to which an answer counts as converged
      * @param answers receive the scores
      * @param context with kernels of float64
      */
-    GramSolver(InfluenceRequest request, List<DampingAnswer> answers, ScanContext context) {
+    GramSolver(InfluenceRequest request, double tolerance, List<DampingAnswer> answers, ScanContext context) {
         this.request = request;
         this.answers = answers;
         this.context = context;
         this.samples = request.samples();
+        this.tolerance = tolerance;
         this.live = samples.liveOrdinals();
     }
 
@@ -120,7 +123,7 @@ final class GramSolver {
         double rounding = context.kernels().relativeError()
                 * (Math.sqrt(live.length * meanSquare) * norm + meanSquare * Math.sqrt(dot(y, y)));
         answer.addExact(point, 0, (Math.sqrt(dot(p, p)) + rounding) / lambda);
-        return new SolverReport(true, 0, residual, Solver.GRAM.label());
+        return new SolverReport(residual <= tolerance, 0, residual, Solver.GRAM.label());
     }
 
     private void addScores(int block, DampingAnswer answer, int point, double[] y) {

@@ -56,7 +56,8 @@ public sealed interface InfluenceMethod {
      * h_l = (G_l + lambda_l I)^-1 v_l, solved in float64 by whatever is cheapest within the memory allowed: Cholesky of an n x n or of
      * a d_l x d_l matrix, or conjugate gradients.
      *
-     * @param tolerance relative residual at which conjugate gradients stop; greater than 0, less than 1
+     * @param tolerance relative residual at which conjugate gradients stop, and up to which any solver's answer counts as
+     *     converged; greater than 0, less than 1
      * @param memoryLimitBytes bytes that the solver may take beside rows and scores; at least 1
      */
     record Exact(double tolerance, long memoryLimitBytes) implements InfluenceMethod {
