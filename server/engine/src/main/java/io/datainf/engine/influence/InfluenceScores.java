@@ -54,10 +54,9 @@ public final class InfluenceScores implements AutoCloseable {
     }
 
     /**
-     * Bound on the rounding error of any score, relative to the greatest absolute score of its validation point; an
-     * estimate that held in all calibrated cases. For every method and precision: e max_k sum_l (|v_l| + |r_l|)
-     * sqrt(q_{k,l}) / lambda_l, with e = 8 * 2^-24 where float32 was enough and 64 * 2^-53 where float64 was used; HESSIAN_FREE has r =
-     * 0 and no lambda. Empty if no bound can be given, because all scores of a validation point cancel to 0.
+     * Bound on the error of any score, relative to the greatest absolute score of its validation point; an estimate that held in all
+     * calibrated cases. DATAINF, HESSIAN_FREE and LISSA: of rounding, see {@link RoundingError}. EXACT: of the residual reached and of
+     * rounding. Empty if no bound can be given, because all scores of a validation point cancel to 0.
      */
     public OptionalDouble relativeErrorBound() {
         return relativeErrorBound;

@@ -10,7 +10,8 @@ import io.datainf.engine.kernel.GradientKernels;
  * 8 * 2^-24, per unit of |g|, at Z = 4 standard deviations, which the greatest error of thousands of rows stays below:
  *
  * Products: a float32 loop adds up chains of T <= 256 terms, one a lane, and then lanes in float64. The error of x . g is at most Z c 2^-24 times the norm of all partial sums of all
- * chains, and that at most 2/pi T^1/2 mu(x) |g| (norm of the summation operator; reached where x and g go the same way all along a chain), mu(x) the greatest norm of x over one chain. So
+ * chains, and that at most 2/pi T^1/2 mu(x) |g| (norm of the summation operator; reached where x and g go the same way all along a chain), mu(x) the greatest norm of x over one chain: consecutive
+ * elements, or every 16th, as engines do. So
  * A(d) mu(x), A(d) = Z c max(1, 0.64 T^1/2) / 8.
  *
  * r = 1/n sum w_i s_i g_i, s_i = v . g_i, w_i = 1 / (lambda + q_i): errors A mu(v) |g_i| of the s_i, be they all alike as for repeated rows, move r . g_k by at most
@@ -29,7 +30,7 @@ import io.datainf.engine.kernel.GradientKernels;
 record RoundingError(boolean single) {
 
     /** Standard deviations at which a measured error is taken: that of 16 rows stands for all. */
-    static final double MEASURED_SPREAD = 6;
+    static final double MEASURED_SPREAD = 8;
 
     private static final double SPREAD = 4;
     private static final double ROUNDING = 0.42;
@@ -46,9 +47,9 @@ record RoundingError(boolean single) {
         if (!single) {
             return x.norm();
         }
-        double terms = Math.min(CHAIN, Math.ceilDiv(x.length(), LANES));
-        double growth = Math.max(1, 2 / Math.PI * Math.sqrt(terms));
-        return SPREAD * ROUNDING / UNIT * growth * x.greatestLaneNorm(LANES, LANES * CHAIN);
+        double growth = Math.max(1, 2 / Math.PI * Math.sqrt(Math.min(CHAIN, x.length())));
+        double chainNorm = Math.max(x.greatestLaneNorm(LANES, LANES * CHAIN), x.greatestSpanNorm(CHAIN));
+        return SPREAD * ROUNDING / UNIT * growth * chainNorm;
     }
 
     /** Deviation of x . g from rounding x. */

@@ -38,7 +38,8 @@ final class Nd4jKernels implements GradientKernels {
 
     @Override
     public double relativeError() {
-        return 8 * 0x1p-24;
+        // BLAS adds up more terms in a row than the loops of VectorApiKernels, and the sums of rows in float32 too.
+        return 16 * 0x1p-24;
     }
 
     @Override
