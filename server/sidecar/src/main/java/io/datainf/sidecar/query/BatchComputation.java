@@ -94,9 +94,11 @@ final class BatchComputation {
             failOrSeparate(batch, e, stopping);
             return left;
         }
+        // Whoever has an answer finds nothing else held for it.
         List<BatchMember> members = batch.members();
+        members.forEach(member -> member.plan().close());
+        batch.close();
         for (int i = 0; i < members.size(); i++) {
-            members.get(i).plan().close();
             members.get(i).query().listener().answered(answers.get(i));
         }
         return left;
