@@ -4,10 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Objects;
-import jdk.incubator.vector.DoubleVector;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * A vector over the elements of one block, float64, off-heap: how values get into {@link ColumnVectors} and out of
@@ -17,8 +15,6 @@ import jdk.incubator.vector.VectorSpecies;
 public final class BlockVector {
 
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-    private static final VectorSpecies<Double> SPECIES = DoubleVector.SPECIES_PREFERRED;
 
     private final MemorySegment values;
     private final int capacity;
@@ -101,13 +97,8 @@ public final class BlockVector {
 
     /** Greatest absolute element; 0 if there is none. */
     public double greatest() {
-        DoubleVector greatests = DoubleVector.zero(SPECIES);
-        int whole = SPECIES.loopBound(length);
-        for (int i = 0; i < whole; i += SPECIES.length()) {
-            greatests = greatests.max(vector(i).abs());
-        }
-        double greatest = greatests.reduceLanes(VectorOperators.MAX);
-        for (int i = whole; i < length; i++) {
+        double greatest = 0;
+        for (int i = 0; i < length; i++) {
             greatest = Math.max(greatest, Math.abs(get(i)));
         }
         return greatest;
@@ -115,33 +106,24 @@ public final class BlockVector {
 
     /**
      * Greatest norm over the elements that one lane of a SIMD loop takes in one go: of {@code span} consecutive elements, every {@code lanes}-th.
-     *
-     * @param lanes a multiple of 8
      */
     public double greatestLaneNorm(int lanes, int span) {
+        double[] squares = new double[lanes];
         double greatest = 0;
         for (int first = 0; first < length; first += span) {
+            Arrays.fill(squares, 0);
             int end = Math.min(first + span, length);
-            for (int lane = 0; lane < lanes; lane += SPECIES.length()) {
-                greatest = Math.max(greatest, greatestSquare(first + lane, end, lanes));
+            for (int at = first; at < end; at += lanes) {
+                int count = Math.min(lanes, end - at);
+                for (int lane = 0; lane < count; lane++) {
+                    squares[lane] += get(at + lane) * get(at + lane);
+                }
+            }
+            for (double square : squares) {
+                greatest = Math.max(greatest, square);
             }
         }
         return Math.sqrt(greatest);
-    }
-
-    /** Greatest sum of squares of adjacent lanes, as many as the species has, of which the first begins at {@code first}. */
-    private double greatestSquare(int first, int end, int lanes) {
-        DoubleVector squares = DoubleVector.zero(SPECIES);
-        int at = first;
-        for (; at <= end - SPECIES.length(); at += lanes) {
-            DoubleVector elements = vector(at);
-            squares = elements.fma(elements, squares);
-        }
-        double greatest = squares.reduceLanes(VectorOperators.MAX);
-        for (int lane = 0; at + lane < end && lane < SPECIES.length(); lane++) {
-            greatest = Math.max(greatest, squares.lane(lane) + get(at + lane) * get(at + lane));
-        }
-        return greatest;
     }
 
     /** Greatest norm over {@code span} consecutive elements that begin at a multiple of it. */
@@ -149,14 +131,8 @@ public final class BlockVector {
         double greatest = 0;
         for (int first = 0; first < length; first += span) {
             int end = Math.min(first + span, length);
-            DoubleVector squares = DoubleVector.zero(SPECIES);
-            int at = first;
-            for (; at <= end - SPECIES.length(); at += SPECIES.length()) {
-                DoubleVector elements = vector(at);
-                squares = elements.fma(elements, squares);
-            }
-            double sum = squares.reduceLanes(VectorOperators.ADD);
-            for (; at < end; at++) {
+            double sum = 0;
+            for (int at = first; at < end; at++) {
                 sum += get(at) * get(at);
             }
             greatest = Math.max(greatest, sum);
@@ -167,10 +143,6 @@ public final class BlockVector {
     /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */
     public double norm() {
         return Math.sqrt(dot(this));
-    }
-
-    private DoubleVector vector(int index) {
-        return DoubleVector.fromMemorySegment(SPECIES, values, (long) index * Double.BYTES, ByteOrder.nativeOrder());
     }
 
     double get(int index) {

@@ -8,7 +8,9 @@ final class EngineChoice {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineChoice.class);
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
-    private static final boolean VECTOR_PRESENT =
+
+    /** Whether this Java runtime has the Vector API; classes that use it must not be touched otherwise. */
+    static final boolean VECTOR_PRESENT =
             ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent();
 
     private EngineChoice() {}

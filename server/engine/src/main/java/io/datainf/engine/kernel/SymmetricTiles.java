@@ -3,11 +3,8 @@ package io.datainf.engine.kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Objects;
-import jdk.incubator.vector.DoubleVector;
-import jdk.incubator.vector.VectorSpecies;
 
 /*
  * The lower triangle in tiles of 64 x 64, tile (i, j) for i >= j with column c of the tile contiguous: entry (64 i + r, 64 j + c) at 64 c + r. Then sums of
@@ -26,12 +23,9 @@ public final class SymmetricTiles {
     public static final int TILE = 64;
 
     private static final long STRIDE = TILE; // entries from one column of a tile to the next
-    private static final VectorSpecies<Double> SPECIES = DoubleVector.SPECIES_PREFERRED;
-    private static final int LANES = SPECIES.length();
-    private static final long LANE_BYTES = (long) LANES * Double.BYTES;
+    private static final long ALIGNMENT_BYTES = 64; // a cache line, and the widest vector
     private static final int COLUMN_BYTES = TILE * Double.BYTES;
     private static final long TILE_BYTES = (long) TILE * COLUMN_BYTES;
-    private static final int STEP = 4; // columns at a time
 
     private final int order;
     private final int tileCount;
@@ -41,7 +35,7 @@ public final class SymmetricTiles {
     public SymmetricTiles(int order, Arena arena) {
         this.order = order;
         this.tileCount = tileCount(order);
-        this.values = arena.allocate(byteCount(order), SPECIES.vectorByteSize());
+        this.values = arena.allocate(byteCount(order), ALIGNMENT_BYTES);
     }
 
     /** Bytes that a matrix of {@code order} rows takes. */
@@ -209,63 +203,31 @@ public final class SymmetricTiles {
 
     /** Adds sign * sum_k b_k[c] a_k[r] to entry (r, c) of the tile at {@code target}; a_k and b_k are runs of 64. */
     private void multiply(MemorySegment source, long b, long a, int depth, long target, int sign) {
-        for (int c = 0; c < TILE; c += STEP) {
-            for (int r = 0; r < TILE; r += 2 * LANES) {
-                long rowBytes = (long) r * Double.BYTES;
-                multiplyStep(
-                        source,
-                        b + (long) c * Double.BYTES,
-                        a + rowBytes,
-                        depth,
-                        target + (long) c * COLUMN_BYTES + rowBytes,
-                        sign);
+        if (EngineChoice.VECTOR_PRESENT) {
+            TileLoops.multiply(source, b, a, depth, values, target, sign);
+        } else {
+            multiplyPlainly(source, b, a, depth, target, sign);
+        }
+    }
+
+    /** The same without the Vector API: sums in the same order, equal bits. */
+    private void multiplyPlainly(MemorySegment source, long b, long a, int depth, long target, int sign) {
+        double[] sums = new double[TILE];
+        for (int c = 0; c < TILE; c++) {
+            Arrays.fill(sums, 0);
+            for (int k = 0; k < depth; k++) {
+                long run = (long) k * COLUMN_BYTES;
+                double factor = source.get(ValueLayout.JAVA_DOUBLE, b + run + (long) c * Double.BYTES);
+                for (int r = 0; r < TILE; r++) {
+                    double element = source.get(ValueLayout.JAVA_DOUBLE, a + run + (long) r * Double.BYTES);
+                    sums[r] = Math.fma(element, factor, sums[r]);
+                }
+            }
+            long column = (target + (long) c * COLUMN_BYTES) / Double.BYTES;
+            for (int r = 0; r < TILE; r++) {
+                add(column + r, sums[r] * sign);
             }
         }
-    }
-
-    private void multiplyStep(MemorySegment source, long b, long a, int depth, long target, int sign) {
-        DoubleVector s00 = DoubleVector.zero(SPECIES);
-        DoubleVector s01 = s00;
-        DoubleVector s10 = s00;
-        DoubleVector s11 = s00;
-        DoubleVector s20 = s00;
-        DoubleVector s21 = s00;
-        DoubleVector s30 = s00;
-        DoubleVector s31 = s00;
-        long end = a + (long) depth * COLUMN_BYTES;
-        long bAt = b;
-        for (long at = a; at < end; at += COLUMN_BYTES) {
-            DoubleVector a0 = load(source, at);
-            DoubleVector a1 = load(source, at + LANE_BYTES);
-            DoubleVector b0 = DoubleVector.broadcast(SPECIES, source.get(ValueLayout.JAVA_DOUBLE, bAt));
-            DoubleVector b1 = DoubleVector.broadcast(SPECIES, source.get(ValueLayout.JAVA_DOUBLE, bAt + 8));
-            DoubleVector b2 = DoubleVector.broadcast(SPECIES, source.get(ValueLayout.JAVA_DOUBLE, bAt + 16));
-            DoubleVector b3 = DoubleVector.broadcast(SPECIES, source.get(ValueLayout.JAVA_DOUBLE, bAt + 24));
-            s00 = a0.fma(b0, s00);
-            s01 = a1.fma(b0, s01);
-            s10 = a0.fma(b1, s10);
-            s11 = a1.fma(b1, s11);
-            s20 = a0.fma(b2, s20);
-            s21 = a1.fma(b2, s21);
-            s30 = a0.fma(b3, s30);
-            s31 = a1.fma(b3, s31);
-            bAt += COLUMN_BYTES;
-        }
-        addTo(target, s00, s01, sign);
-        addTo(target + COLUMN_BYTES, s10, s11, sign);
-        addTo(target + 2 * COLUMN_BYTES, s20, s21, sign);
-        addTo(target + 3 * COLUMN_BYTES, s30, s31, sign);
-    }
-
-    private void addTo(long target, DoubleVector first, DoubleVector second, int sign) {
-        load(values, target).add(first.mul(sign)).intoMemorySegment(values, target, ByteOrder.nativeOrder());
-        load(values, target + LANE_BYTES)
-                .add(second.mul(sign))
-                .intoMemorySegment(values, target + LANE_BYTES, ByteOrder.nativeOrder());
-    }
-
-    private static DoubleVector load(MemorySegment source, long offset) {
-        return DoubleVector.fromMemorySegment(SPECIES, source, offset, ByteOrder.nativeOrder());
     }
 
     /** Position of a tile, bytes. */
