@@ -1,0 +1,4 @@
+@NullMarked
+package io.datainf.loadtests.report;
+
+import org.jspecify.annotations.NullMarked;
