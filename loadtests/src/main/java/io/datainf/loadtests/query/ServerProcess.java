@@ -1,0 +1,128 @@
+package io.datainf.loadtests.query;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** The distribution as a process of its own, with its data in a temporary folder, which goes with it. */
+final class ServerProcess implements AutoCloseable {
+
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration STEP = Duration.ofMillis(50);
+    private static final String HEAP = "jvm_memory_used_bytes{area=\"heap\"";
+
+    private final Path folder;
+    private final Process process;
+    private final Thread killer;
+    private final HttpClient http = HttpClient.newHttpClient();
+    private final URI metrics;
+    private final long pid;
+
+    private ServerProcess(Path folder, Process process, Thread killer, JsonObject ready) {
+        this.folder = folder;
+        this.process = process;
+        this.killer = killer;
+        this.metrics = URI.create("http://" + ready.get("http").getAsString() + "/metrics");
+        this.pid = ready.get("pid").getAsLong();
+    }
+
+    /**
+     * Starts the server and waits until it serves.
+     *
+     * @param launcher {@code bin/datainf-server} of the distribution
+     * @param options of {@code serve}, beside those that say where
+     */
+    static ServerProcess start(Path launcher, List<String> options) throws IOException, InterruptedException {
+        Path folder = Files.createTempDirectory("datainf");
+        Path readyFile = folder.resolve("ready.json");
+        Path log = folder.resolve("server.log");
+        ProcessBuilder builder = new ProcessBuilder(
+                launcher.toString(),
+                "serve",
+                "--data-dir=" + folder.resolve("data"),
+                "--listen=127.0.0.1:0",
+                "--http=127.0.0.1:0",
+                "--unix-socket=" + folder.resolve("grpc"),
+                "--ready-file=" + readyFile);
+        builder.command().addAll(options);
+        Process process =
+                builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
+        // For Ctrl-C, which ends the server too, but not its files.
+        Thread killer = new Thread(() -> {
+            process.destroyForcibly();
+            process.onExit().join();
+            delete(folder);
+        });
+        Runtime.getRuntime().addShutdownHook(killer);
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (!Files.exists(readyFile)) {
+            if (process.waitFor(STEP.toMillis(), TimeUnit.MILLISECONDS) || System.nanoTime() > deadline) {
+                throw new IOException(
+                        "the server is not ready after %s:%n%s".formatted(PATIENCE, Files.readString(log)));
+            }
+        }
+        JsonObject ready = JsonParser.parseString(Files.readString(readyFile)).getAsJsonObject();
+        return new ServerProcess(folder, process, killer, ready);
+    }
+
+    /** Where clients connect. */
+    String target() {
+        return "unix:" + folder.resolve("grpc");
+    }
+
+    /** Bytes of the Java heap in use now, garbage included. */
+    double heapBytes() throws IOException, InterruptedException {
+        String page = http.send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofString())
+                .body();
+        List<String> lines = page.lines().filter(line -> line.startsWith(HEAP)).toList();
+        if (lines.isEmpty()) {
+            throw new IOException("%s has no %s}".formatted(metrics, HEAP));
+        }
+        return lines.stream()
+                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                .sum();
+    }
+
+    /** Collects the server's garbage. */
+    void collectGarbage() throws IOException, InterruptedException {
+        String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+        int status = new ProcessBuilder(jcmd, Long.toString(pid), "GC.run")
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
+        if (status != 0) {
+            throw new IOException("jcmd %d GC.run ended with %d".formatted(pid, status));
+        }
+    }
+
+    /** SIGTERM, and the files are gone. */
+    @Override
+    public void close() {
+        process.destroy();
+        process.onExit().orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+        Runtime.getRuntime().removeShutdownHook(killer);
+        delete(folder);
+    }
+
+    private static void delete(Path folder) {
+        try (Stream<Path> paths = Files.walk(folder)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        } catch (IOException e) {
+            System.err.println("cannot delete " + folder + ": " + e.getMessage());
+        }
+    }
+}

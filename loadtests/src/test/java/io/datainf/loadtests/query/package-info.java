@@ -1,0 +1,4 @@
+@NullMarked
+package io.datainf.loadtests.query;
+
+import org.jspecify.annotations.NullMarked;
