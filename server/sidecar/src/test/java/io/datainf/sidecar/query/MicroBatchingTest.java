@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -241,13 +242,14 @@ class MicroBatchingTest {
         // What the running query and two waiting ones hold, and no more.
         open(new QueryLimits(8, 3L * SCORE_BYTES + 6L * POINT_BYTES, 1 << 20), "r2");
         executor.occupy(run);
-        List<CompletableFuture<QueryAnswer>> waiting = new ArrayList<>();
+        List<CompletableFuture<?>> waiting = new ArrayList<>();
         for (int point = 0; point < 4; point++) {
-            waiting.add(executor.submit(plan(run, false, point)));
+            // Closed before the next batch begins: answers hold memory too.
+            waiting.add(executor.submit(plan(run, false, point)).thenAccept(QueryAnswer::close));
         }
         executor.release();
-        for (CompletableFuture<QueryAnswer> future : waiting) {
-            get(future).close();
+        for (CompletableFuture<?> future : waiting) {
+            future.get(TestExecutor.PATIENCE_SECONDS, TimeUnit.SECONDS);
         }
         assertThat(executor.batchWidths.stream().mapToInt(Integer::intValue).sum())
                 .isEqualTo(5);
