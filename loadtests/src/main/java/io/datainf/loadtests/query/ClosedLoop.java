@@ -19,9 +19,6 @@ import java.util.concurrent.Future;
  */
 record ClosedLoop(List<TimedQuery> queries, double queriesPerSecond) {
 
-    // Until all ask at the same time.
-    private static final int FIRST_QUERIES_A_CLIENT = 2;
-
     /**
      * Lets the clients ask for as long as it is said.
      *
@@ -45,7 +42,7 @@ record ClosedLoop(List<TimedQuery> queries, double queriesPerSecond) {
         // After the deadline there are fewer and fewer clients.
         all.removeIf(query -> query.endNanos() - deadlineNanos > 0);
         all.sort(Comparator.comparingLong(TimedQuery::endNanos));
-        int first = FIRST_QUERIES_A_CLIENT * clients.size();
+        int first = clients.size(); // by then, all ask at the same time
         if (all.size() <= first) {
             throw new IllegalStateException("%d clients got %d answers within %s: expected more than %d"
                     .formatted(clients.size(), all.size(), duration, first));

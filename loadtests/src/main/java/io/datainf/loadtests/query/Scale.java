@@ -33,23 +33,23 @@ record Scale(
 
     /** What the targets are for: 2 GB of float32, and 8 GB held. */
     static final Scale FULL = new Scale(
-            5,
+            3,
             1_344,
-            Duration.ofSeconds(6),
+            Duration.ofSeconds(7),
             List.of(84, 168, 336, 672, 1_344),
             StoredRun.ALL_BLOCKS,
             List.of(12, 24, 48, StoredRun.ALL_BLOCKS),
             1_344,
-            5,
+            3,
             10_240,
-            60,
-            Duration.ofSeconds(20));
+            50,
+            Duration.ofSeconds(15));
 
     /** Shows that the suite runs. */
     static final Scale QUICK = new Scale(
             2,
             192,
-            Duration.ofSeconds(2),
+            Duration.ofSeconds(3),
             List.of(96, 192, 384, 768, 1_536),
             12,
             List.of(12, 24, 48, StoredRun.ALL_BLOCKS),
