@@ -20,13 +20,35 @@ import java.util.concurrent.Future;
 record ClosedLoop(List<TimedQuery> queries, double queriesPerSecond) {
 
     /**
-     * Lets the clients ask for as long as it is said.
+     * Lets the clients ask for as long as it is said, and measures.
      *
      * @param points one a client
      */
     static ClosedLoop run(List<DataInfClient> clients, StoredRun run, List<float[]> points, Duration duration)
             throws InterruptedException, ExecutionException {
         long deadlineNanos = System.nanoTime() + duration.toNanos();
+        List<TimedQuery> all = ask(clients, run, points, deadlineNanos);
+        // After the deadline there are fewer and fewer clients.
+        all.removeIf(query -> query.endNanos() - deadlineNanos > 0);
+        all.sort(Comparator.comparingLong(TimedQuery::endNanos));
+        int first = clients.size(); // by then, all ask at the same time
+        if (all.size() <= first) {
+            throw new IllegalStateException("%d clients got %d answers within %s: expected more than %d"
+                    .formatted(clients.size(), all.size(), duration, first));
+        }
+        List<TimedQuery> kept = all.subList(first, all.size());
+        double seconds = (kept.getLast().endNanos() - all.get(first - 1).endNanos()) / 1e9;
+        return new ClosedLoop(List.copyOf(kept), kept.size() / seconds);
+    }
+
+    /**
+     * Lets the clients ask until a time has come.
+     *
+     * @param deadlineNanos when the last queries may begin, by {@link System#nanoTime}
+     * @return all queries, in no order
+     */
+    static List<TimedQuery> ask(List<DataInfClient> clients, StoredRun run, List<float[]> points, long deadlineNanos)
+            throws InterruptedException, ExecutionException {
         List<Callable<List<TimedQuery>>> loops = new ArrayList<>();
         for (int i = 0; i < clients.size(); i++) {
             DataInfClient client = clients.get(i);
@@ -39,17 +61,7 @@ record ClosedLoop(List<TimedQuery> queries, double queriesPerSecond) {
                 all.addAll(queries.get());
             }
         }
-        // After the deadline there are fewer and fewer clients.
-        all.removeIf(query -> query.endNanos() - deadlineNanos > 0);
-        all.sort(Comparator.comparingLong(TimedQuery::endNanos));
-        int first = clients.size(); // by then, all ask at the same time
-        if (all.size() <= first) {
-            throw new IllegalStateException("%d clients got %d answers within %s: expected more than %d"
-                    .formatted(clients.size(), all.size(), duration, first));
-        }
-        List<TimedQuery> kept = all.subList(first, all.size());
-        double seconds = (kept.getLast().endNanos() - all.get(first - 1).endNanos()) / 1e9;
-        return new ClosedLoop(List.copyOf(kept), kept.size() / seconds);
+        return all;
     }
 
     /** Queries in a batch, on average over the batches. */

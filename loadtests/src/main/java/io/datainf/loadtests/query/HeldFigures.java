@@ -20,9 +20,10 @@ final class HeldFigures {
         StoredRun run = new StoredRun("held", StoredRun.ALL_BLOCKS, scale.heldSamples(), true);
         bench.store(List.of(run));
         List<Figure> figures = new ArrayList<>(overhead(bench, run, scale.heldQueries()));
+        long deadlineNanos = System.nanoTime() + scale.heldPhase().toNanos();
         double peak;
         try (HeapWatch watch = new HeapWatch(bench.server())) {
-            ClosedLoop.run(bench.clients(Bench.MAX_CLIENTS), run, bench.points(run), scale.heldPhase());
+            ClosedLoop.ask(bench.clients(Bench.MAX_CLIENTS), run, bench.points(run), deadlineNanos);
             peak = watch.stop();
         }
         String held = ", %.1f GB held".formatted(run.storedBytes() / 1e9);
