@@ -22,6 +22,9 @@ final class ColumnPanels implements ColumnVectors {
     /** Columns of a panel. */
     static final int WIDTH = 4;
 
+    /** Elements of a chunk of columns to multiply with. */
+    static final int CHUNK = 1024;
+
     private final BlockRange blocks;
     private final int columnCount;
     private final int panelWidth;
@@ -93,23 +96,27 @@ final class ColumnPanels implements ColumnVectors {
     }
 
     /**
-     * Position of the first register of a panel at an element of a block, in values.
+     * Position of the first register of the first panel at an element of a block, in values.
      *
      * @param element a multiple of {@link Lanes#UNIT}
      */
-    long panelIndex(int block, int element, int panel) {
-        int padded = offsets[block + 1] - offsets[block];
+    long index(int block, int element) {
+        int inChunk = element % chunkElements;
+        return ((long) offsets[block] + element - inChunk) * paddedColumnCount() + (long) inChunk * panelWidth;
+    }
+
+    /** Distance from a panel to the next at an element of a block, in values. */
+    long panelStride(int block, int element) {
         int chunk = element - element % chunkElements;
-        int length = Math.min(chunkElements, padded - chunk);
-        return ((long) offsets[block] + chunk) * panelCount * panelWidth
-                + ((long) panel * length + (element - chunk)) * panelWidth;
+        return (long) Math.min(chunkElements, offsets[block + 1] - offsets[block] - chunk) * panelWidth;
     }
 
     /** Position of lane 0 of a register of a column, in values. */
     long registerIndex(int block, int register, int column) {
         int inUnit = register % Lanes.UNIT_REGISTERS;
         int element = (register - inUnit) * Lanes.COUNT;
-        return panelIndex(block, element, column / panelWidth)
+        return index(block, element)
+                + column / panelWidth * panelStride(block, element)
                 + (long) (inUnit * panelWidth + column % panelWidth) * Lanes.COUNT;
     }
 

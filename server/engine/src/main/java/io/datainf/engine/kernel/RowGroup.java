@@ -15,6 +15,7 @@ final class RowGroup {
     private final long strideBytes;
     private final int elementBytes;
     private final int maxRows;
+    private final int[] fetched = new int[FetchLoops.RESULT_LENGTH];
     private int firstRow;
     private int rowCount;
     // The block
@@ -95,6 +96,14 @@ final class RowGroup {
         for (int i = 0; i < rowCount; i++) {
             MemorySegment.copy(rows, source + i * strideBytes, rest, i * pieceStride, (long) elements * elementBytes);
         }
+    }
+
+    /** Brings rows {@code i} and {@code i + 1} of the group into the cache, from one element of the range to another. */
+    void fetch(int i, int from, int to) {
+        long start = tile.rowOffsetBytes(firstRow) + (long) from * elementBytes;
+        long g0 = start + Math.min(i, rowCount - 1) * strideBytes;
+        long g1 = start + Math.min(i + 1, rowCount - 1) * strideBytes;
+        FetchLoops.fetch2(rows, g0, g1, (long) (to - from) * elementBytes, fetched);
     }
 
     /** Memory of the piece. */

@@ -1,6 +1,7 @@
 package io.datainf.engine.kernel;
 
 import io.datainf.engine.memory.ElementType;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** Adds the rows of a group to the sums of a tile, block by block, each row multiplied by its coefficients. Confined to a thread. */
@@ -31,7 +32,7 @@ final class RowSums {
                 double weight = weights[firstWeight + i];
                 if (weight != 0) {
                     for (int j = 0; j < columnCount; j++) {
-                        coefficients[i * columns + first + j] = (float) (weight * products.get(i, j));
+                        coefficients[i * columns + first + j] = (float) (weight * products.get(b, i, j));
                     }
                 }
             }
@@ -53,7 +54,7 @@ final class RowSums {
     }
 
     private void addToColumn(RowGroup rows, int b) {
-        long r0 = r.panelIndex(b, rows.element(), 0) * Float.BYTES;
+        long r0 = r.index(b, rows.element()) * Float.BYTES;
         for (int i = 0; i < rows.rowCount(); i += 4) {
             long g0 = rows.offset(i);
             long g1 = rows.offset(i + 1);
@@ -68,32 +69,17 @@ final class RowSums {
     }
 
     private void addToPanels(RowGroup rows, int b) {
+        MemorySegment piece = rows.piece();
+        long g0 = rows.offset(0);
+        long stride = rows.strideBytes();
+        long first = r.index(b, rows.element()) * Float.BYTES;
+        long panelStride = r.panelStride(b, rows.element()) * Float.BYTES;
         for (int j = 0; j < r.columnCount(); j += 2) {
-            int inPanel = j % ColumnPanels.WIDTH;
-            long r0 = r.panelIndex(b, rows.element(), j / ColumnPanels.WIDTH) * Float.BYTES
-                    + inPanel * Lanes.REGISTER_BYTES;
+            long r0 = first + j / ColumnPanels.WIDTH * panelStride + j % ColumnPanels.WIDTH * Lanes.REGISTER_BYTES;
             if (pairs) {
-                Bf16PanelLoops.addRows2(
-                        rows.piece(),
-                        rows.offset(0),
-                        rows.strideBytes(),
-                        rows.rowCount(),
-                        coefficients,
-                        j,
-                        columns,
-                        r.values(),
-                        r0);
+                Bf16PanelLoops.addRows2(piece, g0, stride, rows.rowCount(), coefficients, j, columns, r.values(), r0);
             } else {
-                PanelLoops.addRows2(
-                        rows.piece(),
-                        rows.offset(0),
-                        rows.strideBytes(),
-                        rows.rowCount(),
-                        coefficients,
-                        j,
-                        columns,
-                        r.values(),
-                        r0);
+                PanelLoops.addRows2(piece, g0, stride, rows.rowCount(), coefficients, j, columns, r.values(), r0);
             }
         }
     }

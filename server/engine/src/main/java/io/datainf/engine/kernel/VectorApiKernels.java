@@ -16,7 +16,7 @@ final class VectorApiKernels implements GradientKernels {
 
     static final VectorApiKernels INSTANCE = new VectorApiKernels();
 
-    private static final int ONE_COLUMN_ELEMENTS = 65_536;
+    private static final int ONE_COLUMN_ELEMENTS = 49_152;
     private static final int COLUMN_ROWS = 4;
     private static final int PANEL_ROWS = 32;
 
@@ -39,7 +39,7 @@ final class VectorApiKernels implements GradientKernels {
 
     @Override
     public ColumnVectors newVectors(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
-        return new ColumnPanels(blocks, elementType, columnCount, Products.CHUNK, arena);
+        return new ColumnPanels(blocks, elementType, columnCount, ColumnPanels.CHUNK, arena);
     }
 
     @Override
@@ -54,13 +54,21 @@ final class VectorApiKernels implements GradientKernels {
         int groupRows = v.panelled() ? PANEL_ROWS : COLUMN_ROWS;
         try (Arena arena = Arena.ofConfined()) {
             RowGroup rows = new RowGroup(tile, groupRows, arena);
-            Products products = new Products(tile.elementType(), groupRows, v);
+            Products products = Products.of(tile, groupRows, v);
             for (int row = 0; row < tile.rowCount(); row += groupRows) {
                 rows.moveTo(row);
-                for (int b = 0; b < tile.blocks().blockCount(); b++) {
-                    products.compute(rows, b);
-                    int first = b * v.columnCount() * tile.rowCount() + row;
-                    products.copyTo(rows.rowCount(), dots, first, tile.rowCount());
+                products.compute(rows);
+                copyDots(rows, products, tile, v.columnCount(), dots);
+            }
+        }
+    }
+
+    private static void copyDots(RowGroup rows, Products products, GradientTile tile, int columnCount, double[] dots) {
+        for (int b = 0; b < tile.blocks().blockCount(); b++) {
+            for (int j = 0; j < columnCount; j++) {
+                int first = (b * columnCount + j) * tile.rowCount() + rows.firstRow();
+                for (int i = 0; i < rows.rowCount(); i++) {
+                    dots[first + i] = products.get(b, i, j);
                 }
             }
         }
@@ -72,15 +80,15 @@ final class VectorApiKernels implements GradientKernels {
         PanelSums r = (PanelSums) sums;
         v.requireFit(tile);
         r.tile().requireFit(tile);
-        int groupRows = r.tile().panelled() ? PANEL_ROWS : COLUMN_ROWS;
+        int groupRows = v.panelled() ? PANEL_ROWS : COLUMN_ROWS;
         try (Arena arena = Arena.ofConfined()) {
             RowGroup rows = new RowGroup(tile, groupRows, arena);
-            Products products = new Products(tile.elementType(), groupRows, v);
+            Products products = Products.of(tile, groupRows, v);
             RowSums rowSums = new RowSums(tile.elementType(), groupRows, r.tile());
             for (int row = 0; row < tile.rowCount(); row += groupRows) {
                 rows.moveTo(row);
+                products.compute(rows);
                 for (int b = 0; b < tile.blocks().blockCount(); b++) {
-                    products.compute(rows, b);
                     rowSums.weigh(rows, tile, b, products, weights, v.columnCount());
                     rowSums.add(rows, b);
                 }
