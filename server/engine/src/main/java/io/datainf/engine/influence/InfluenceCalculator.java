@@ -8,7 +8,7 @@ import java.util.List;
 public final class InfluenceCalculator implements AutoCloseable {
 
     private final GradientKernels single;
-    private final GradientKernels exact = GradientKernels.scalar();
+    private final GradientKernels exact = GradientKernels.exact();
     private final KernelPool pool;
     private final Numerics numerics;
 

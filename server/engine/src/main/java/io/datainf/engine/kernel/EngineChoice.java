@@ -45,6 +45,11 @@ final class EngineChoice {
         };
     }
 
+    /** Kernels of float64: the fastest at hand. */
+    static GradientKernels exact() {
+        return VECTOR_PRESENT ? VectorDoubleKernels.INSTANCE : ScalarKernels.INSTANCE;
+    }
+
     /** Kernels for squared norms, which every implementation computes in float64: the fastest at hand. */
     static GradientKernels norms() {
         return VECTOR_PRESENT ? VectorApiKernels.INSTANCE : ScalarKernels.INSTANCE;

@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
  */
 public interface GradientKernels {
 
-    /** Plain Java, float64 throughout: the oracle, and the way out where float32 is not enough. */
+    /** Plain Java, float64 throughout: the oracle. */
     static GradientKernels scalar() {
         return ScalarKernels.INSTANCE;
     }
@@ -31,6 +31,11 @@ public interface GradientKernels {
      */
     static GradientKernels open(EngineOptions options) {
         return EngineChoice.open(options);
+    }
+
+    /** Kernels of float64 throughout, the way out where float32 is not enough: the fastest at hand. */
+    static GradientKernels exact() {
+        return EngineChoice.exact();
     }
 
     /** Kernels for squared norms, which all compute alike, in float64: the fastest at hand. */

@@ -31,7 +31,8 @@ class GradientKernelsContractTest {
 
     static List<Arguments> kernelsAndTypes() {
         List<Arguments> arguments = new ArrayList<>();
-        for (GradientKernels kernels : List.of(GradientKernels.scalar(), GradientKernels.vector())) {
+        for (GradientKernels kernels :
+                List.of(GradientKernels.scalar(), GradientKernels.vector(), GradientKernels.exact())) {
             for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
                 arguments.add(Arguments.of(kernels.name(), kernels, type));
             }
