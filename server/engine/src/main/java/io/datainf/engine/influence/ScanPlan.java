@@ -25,7 +25,9 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int 
     // ranges enough, and sums too large to keep several of.
     private static final int TARGET_TASKS = 16;
     private static final int TASK_ELEMENTS = 32_768;
-    private static final int SMALL_PIECE_ROWS = 32;
+    // Columns come from memory once a piece, so pieces are as tall as leaves work for this many threads.
+    private static final int TARGET_PIECES = 8;
+    private static final int MIN_PIECE_ROWS = 32;
 
     /**
      * Plans the passes.
@@ -39,7 +41,8 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int 
                 (long) TARGET_TASKS * TASK_ELEMENTS / samples.layout().dimension(),
                 1,
                 Math.min(tileCount, TARGET_TASKS));
-        int pieceRows = tileCount < TARGET_TASKS ? SMALL_PIECE_ROWS : TILE_ROWS;
+        int pieceRows =
+                Math.clamp(Integer.highestOneBit(samples.rowCount() / TARGET_PIECES), MIN_PIECE_ROWS, TILE_ROWS);
         return new ScanPlan(
                 samples,
                 ranges(samples.layout(), lambda, preferredElements),

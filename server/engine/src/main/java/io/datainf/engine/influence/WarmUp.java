@@ -8,6 +8,7 @@ import io.datainf.engine.memory.GradientMatrix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -15,14 +16,22 @@ import java.util.SplittableRandom;
 /** Computations on random gradients, repeated until the loops of every kernel are compiled. */
 final class WarmUp {
 
-    private static final int ROUNDS = 20;
+    private static final int ROUNDS = 4;
     private static final int ROWS = 128;
     private static final int FEW_ROWS = 64; // takes the kernels of float64
-    private static final int[] COLUMN_COUNTS = {1, 3};
-    private static final BlockLayout LAYOUT =
-            BlockLayout.of(List.of(new Block("wide", 1, 4099), new Block("narrow", 1, 61)));
+    private static final int[] COLUMN_COUNTS = {1, 8};
+    private static final BlockLayout LAYOUT = layout();
 
     private WarmUp() {}
+
+    // Wide blocks for what loops over elements, many narrow ones for what is called block by block.
+    private static BlockLayout layout() {
+        List<Block> blocks = new ArrayList<>();
+        for (int l = 0; l < 48; l++) {
+            blocks.add(new Block("block " + l, 1, l % 24 == 0 ? 4099 : 61));
+        }
+        return BlockLayout.of(blocks);
+    }
 
     /** Runs the computations of {@code calculator} for each stored type. */
     static void run(InfluenceCalculator calculator) {
@@ -38,7 +47,7 @@ final class WarmUp {
                 SquaredNorms norms = new SquaredNorms(LAYOUT.blockCount());
                 Arena arena = Arena.ofShared()) {
             SplittableRandom random = new SplittableRandom(1);
-            MemorySegment values = arena.allocate(ValueLayout.JAVA_FLOAT, 3L * LAYOUT.dimension());
+            MemorySegment values = arena.allocate(ValueLayout.JAVA_FLOAT, 8L * LAYOUT.dimension());
             BlockStatisticsAccumulator statistics = new BlockStatisticsAccumulator(LAYOUT.blockCount());
             BlockStatistics few = statistics.snapshot();
             double[] q = new double[LAYOUT.blockCount()];

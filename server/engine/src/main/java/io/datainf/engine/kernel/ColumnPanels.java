@@ -23,7 +23,7 @@ final class ColumnPanels implements ColumnVectors {
     static final int WIDTH = 4;
 
     /** Elements of a chunk of columns to multiply with. */
-    static final int CHUNK = 1024;
+    static final int CHUNK = 512;
 
     private final BlockRange blocks;
     private final int columnCount;

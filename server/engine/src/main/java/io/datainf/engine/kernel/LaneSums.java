@@ -73,6 +73,14 @@ final class LaneSums {
         Arrays.fill(lanes, 0);
     }
 
+    /** Adds the lanes to the sums and sets them to 0. */
+    void addLanesTo(double[] target, int first) {
+        addLanes();
+        for (int i = 0; i < productCount; i++) {
+            target[first + i] += sums[i];
+        }
+    }
+
     /** Sum of a product. */
     double get(int product) {
         return sums[product];

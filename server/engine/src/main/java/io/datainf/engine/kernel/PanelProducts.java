@@ -1,65 +1,63 @@
 package io.datainf.engine.kernel;
 
 import io.datainf.engine.memory.ElementType;
+import java.util.Arrays;
 
-/** Products with panels of columns: chunks of four rows stay in the first cache while all panels pass by. */
+/**
+ * Products with panels of columns. The columns of a span of elements stay in the second cache while all rows pass by, four at a time; a chunk of the four
+ * stays in the first cache while all panels pass by.
+ */
 final class PanelProducts implements Products {
+
+    private static final int ROWS = 4;
 
     private final BlockRange blocks;
     private final ColumnPanels v;
     private final boolean pairs;
     private final int spanElements;
-    private final LaneSums sums; // [rows / 4, panels, 4 rows, 4 columns]
-    private final double[] dots; // [blocks, products of a block]
-    private final int dotCount;
+    private final int maxRows;
+    private final LaneSums sums; // of four rows: [panels, ROWS, columns of a panel]
+    private final double[] dots; // [blocks, rows / ROWS, sums of four rows]
 
     PanelProducts(GradientTile tile, int maxRows, ColumnPanels v) {
         this.blocks = tile.blocks();
         this.v = v;
         this.pairs = tile.elementType() == ElementType.BF16;
         this.spanElements = LaneSums.spanElements(tile.elementType());
-        this.dotCount = maxRows * v.paddedColumnCount();
-        this.sums = new LaneSums(tile.elementType(), dotCount);
-        this.dots = new double[blocks.blockCount() * dotCount];
+        this.maxRows = maxRows;
+        this.sums = new LaneSums(tile.elementType(), ROWS * v.paddedColumnCount());
+        this.dots = new double[blocks.blockCount() * maxRows * v.paddedColumnCount()];
     }
 
     @Override
     public void compute(RowGroup rows) {
+        Arrays.fill(dots, 0);
         for (int b = 0; b < blocks.blockCount(); b++) {
-            sums.clear();
-            rows.startBlock(b);
-            while (rows.nextPiece(ColumnPanels.CHUNK)) {
-                if (rows.element() > 0 && rows.element() % spanElements == 0) {
-                    sums.addLanes();
+            int width = blocks.width(b);
+            for (int element = 0; element < width; element += spanElements) {
+                int end = Math.min(element + spanElements, width);
+                for (int i = 0; i < rows.rowCount(); i += ROWS) {
+                    sums.clear();
+                    rows.startBlock(b, element, end);
+                    while (rows.nextPiece(ColumnPanels.CHUNK)) {
+                        multiply(rows, b, i);
+                    }
+                    sums.addLanesTo(dots, (b * maxRows + i) * v.paddedColumnCount());
                 }
-                multiply(rows, b);
             }
-            sums.addLanes();
-            sums.copyTo(dots, b * dotCount);
         }
     }
 
-    @Override
-    public double get(int b, int row, int column) {
-        return dots[b * dotCount + product(row, column)];
-    }
-
-    private void multiply(RowGroup rows, int b) {
+    private void multiply(RowGroup rows, int b, int i) {
         long first = v.index(b, rows.element()) * Float.BYTES;
         long stride = v.panelStride(b, rows.element()) * Float.BYTES;
-        for (int i = 0; i < rows.rowCount(); i += 4) {
-            multiply(rows, i, first, stride);
-        }
-    }
-
-    private void multiply(RowGroup rows, int i, long first, long stride) {
         long g0 = rows.offset(i);
         long g1 = rows.offset(i + 1);
         long g2 = rows.offset(i + 2);
         long g3 = rows.offset(i + 3);
         for (int panel = 0; panel < v.panelCount(); panel++) {
             long v0 = first + panel * stride;
-            int product = product(i, panel * ColumnPanels.WIDTH);
+            int product = panel * ROWS * ColumnPanels.WIDTH;
             int at = sums.even(product);
             if (pairs) {
                 long odd = v0 + ColumnPanels.WIDTH * Lanes.REGISTER_BYTES;
@@ -73,8 +71,10 @@ final class PanelProducts implements Products {
         }
     }
 
-    private int product(int row, int column) {
-        int tile = row / 4 * v.panelCount() + column / ColumnPanels.WIDTH;
-        return (tile * 4 + row % 4) * ColumnPanels.WIDTH + column % ColumnPanels.WIDTH;
+    @Override
+    public double get(int b, int row, int column) {
+        int quad = (b * maxRows + row / ROWS * ROWS) * v.paddedColumnCount();
+        int panel = column / ColumnPanels.WIDTH * ROWS * ColumnPanels.WIDTH;
+        return dots[quad + panel + row % ROWS * ColumnPanels.WIDTH + column % ColumnPanels.WIDTH];
     }
 }

@@ -58,9 +58,14 @@ final class RowGroup {
 
     /** Goes to the beginning of a block of the range. */
     void startBlock(int b) {
+        startBlock(b, 0, tile.blocks().width(b));
+    }
+
+    /** Goes to a part of a block of the range, from element {@code from}, a multiple of {@link Lanes#UNIT}, to element {@code to}. */
+    void startBlock(int b, int from, int to) {
         block = b;
-        width = tile.blocks().width(b);
-        next = 0;
+        width = to;
+        next = from;
     }
 
     /**
