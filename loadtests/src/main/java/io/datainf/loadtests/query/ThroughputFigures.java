@@ -1,6 +1,7 @@
 package io.datainf.loadtests.query;
 
 import io.datainf.loadtests.report.Figure;
+import io.datainf.loadtests.report.Measured;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.datainf.loadtests.query;
+package io.datainf.loadtests.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
