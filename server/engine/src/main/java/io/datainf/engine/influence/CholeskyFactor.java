@@ -1,9 +1,9 @@
 package io.datainf.engine.influence;
 
-import io.datainf.engine.kernel.SymmetricTiles;
+import io.datainf.engine.kernel.SymmetricMatrix;
 
 /**
- * Cholesky's method on the threads of a computation. A LAPACK could take its place.
+ * Cholesky's method on the threads of a computation, tile by tile, so that it tells how far it is and stops when it should.
  *
  * @param context whose threads and layout are used
  */
@@ -16,11 +16,11 @@ record CholeskyFactor(ScanContext context) {
      * @param factor receives the factor
      * @throws ArithmeticException if the matrix is not positive definite in float64
      */
-    void compute(int block, SymmetricTiles products, SymmetricTiles factor, double scale, double lambda) {
+    void compute(int block, SymmetricMatrix products, SymmetricMatrix factor, double scale, double lambda) {
         KernelPool pool = context.pool();
         Work work = context.work();
         int tiles = factor.tileCount();
-        double tileCost = Math.pow(SymmetricTiles.TILE, 3);
+        double tileCost = Math.pow((double) factor.order() / tiles, 3);
         pool.forEach(factor.pairCount(), work, 0, pair -> factor.copyTile(pair, products, scale, lambda));
         for (int column = 0; column < tiles; column++) {
             int j = column;
@@ -36,9 +36,7 @@ record CholeskyFactor(ScanContext context) {
                                                 .get(block)
                                                 .name()));
             }
-            if (j + 1 < tiles) {
-                pool.forEach(tiles - j - 1, work, 0, i -> factor.solveTile(j + 1 + i, j));
-            }
+            pool.forEach(tiles - j - 1, work, 0, i -> factor.solveTile(j + 1 + i, j));
         }
     }
 }

@@ -3,8 +3,8 @@ package io.datainf.engine.influence;
 import io.datainf.engine.influence.SolverChoice.Solver;
 import io.datainf.engine.kernel.BlockRange;
 import io.datainf.engine.kernel.BlockVector;
-import io.datainf.engine.kernel.SymmetricTiles;
-import io.datainf.engine.kernel.TilePanels;
+import io.datainf.engine.kernel.DenseMatrix;
+import io.datainf.engine.kernel.SymmetricMatrix;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -18,6 +18,14 @@ final class CholeskySolver {
     private final Scorer scorer;
     private final ScanContext whole;
     private final SampleSet samples;
+
+    /** G n and the factor of G + lambda, with the context of their block. */
+    private record BlockSystem(ScanContext context, SymmetricMatrix products, SymmetricMatrix factor) {
+
+        int order() {
+            return products.order();
+        }
+    }
 
     /** Adds the scores of the blocks of a context. */
     @FunctionalInterface
@@ -47,10 +55,9 @@ final class CholeskySolver {
     void solve(int block) {
         ScanContext context = ExactComputation.context(whole, List.of(block));
         try (Arena arena = Arena.ofShared()) {
-            int width = samples.layout().width(block);
-            SymmetricTiles products = new SymmetricTiles(width, arena);
-            SymmetricTiles factor = new SymmetricTiles(width, arena);
-            formProducts(block, products, arena);
+            SymmetricMatrix products = formProducts(block, arena);
+            SymmetricMatrix factor = new SymmetricMatrix(products.order(), arena, whole.work()::check);
+            BlockSystem system = new BlockSystem(context, products, factor);
             double scale = 1.0 / samples.sampleCount();
             for (DampingAnswer answer : answers) {
                 new CholeskyFactor(context).compute(block, products, factor, scale, answer.lambda()[block]);
@@ -58,7 +65,7 @@ final class CholeskySolver {
                     int end = Math.min(point + Computation.MAX_COLUMNS, request.validationCount());
                     ColumnGroup group =
                             new ColumnGroup(IntStream.range(point, end).toArray(), List.of(answer));
-                    try (InverseHvp hvp = solve(context, products, factor, group)) {
+                    try (InverseHvp hvp = solve(system, group)) {
                         scorer.score(context, hvp, group);
                     }
                 }
@@ -66,43 +73,34 @@ final class CholeskySolver {
         }
     }
 
-    private void formProducts(int block, SymmetricTiles products, Arena arena) {
+    private SymmetricMatrix formProducts(int block, Arena arena) {
         int width = samples.layout().width(block);
-        int offset = samples.layout().offset(block);
-        int[] live = samples.liveOrdinals();
-        TilePanels panels = new TilePanels(products.tileCount(), SolverChoice.PANEL_DEPTH, arena);
-        double share = (double) width * width / 2;
-        for (int first = 0; first < live.length; first += SolverChoice.PANEL_DEPTH) {
-            int from = first;
-            int depth = Math.min(SolverChoice.PANEL_DEPTH, live.length - first);
-            panels.resize(depth);
-            whole.pool()
-                    .forEach(
-                            products.tileCount(),
-                            whole.work(),
-                            0,
-                            panel -> panels.packElements(panel, samples.gradients(), live, from, offset, width));
+        SymmetricMatrix products = new SymmetricMatrix(width, arena, whole.work()::check);
+        WidenedSamples widened = new WidenedSamples(whole, block, width, SolverChoice.PANEL_DEPTH, arena);
+        for (int first = 0; first < widened.sampleCount(); first += SolverChoice.PANEL_DEPTH) {
+            int depth = Math.min(SolverChoice.PANEL_DEPTH, widened.sampleCount() - first);
+            DenseMatrix rows = widened.load(0, width, first, depth);
             whole.pool()
                     .forEach(
                             products.pairCount(),
                             whole.work(),
-                            share * depth,
-                            pair -> products.addProducts(pair, panels));
+                            0.5 * width * width * depth,
+                            pair -> products.addProductsOfRows(pair, rows));
         }
+        return products;
     }
 
-    private InverseHvp solve(ScanContext context, SymmetricTiles products, SymmetricTiles factor, ColumnGroup group) {
-        InverseHvp hvp = new InverseHvp(context, group.columnCount(), InverseHvp.PerColumn.ONE);
+    private InverseHvp solve(BlockSystem system, ColumnGroup group) {
+        InverseHvp hvp = new InverseHvp(system.context, group.columnCount(), InverseHvp.PerColumn.ONE);
         try {
-            ColumnSource validation = new ValidationColumns(request, group.points());
+            int together = SolverChoice.SOLVED_TOGETHER;
+            double cost = SolverChoice.CHOLESKY_PASSES * system.order() * system.order() * group.columnCount();
             SolverReport[] reports = new SolverReport[group.columnCount()];
-            whole.pool()
-                    .forEach(
-                            reports.length,
-                            whole.work(),
-                            0,
-                            column ->
-                                    reports[column] = solve(context, products, factor, group, validation, column, hvp));
+            whole.pool().forEach(Math.ceilDiv(reports.length, together), whole.work(), cost, task -> {
+                int first = task * together;
+                int count = Math.min(together, reports.length - first);
+                solve(system, group, first, count, hvp, reports);
+            });
             List.of(reports).forEach(group.dampings().getFirst()::addReport);
             return hvp;
         } catch (Throwable e) {
@@ -111,35 +109,35 @@ final class CholeskySolver {
         }
     }
 
-    private SolverReport solve(
-            ScanContext context,
-            SymmetricTiles products,
-            SymmetricTiles factor,
-            ColumnGroup group,
-            ColumnSource validation,
-            int column,
-            InverseHvp hvp) {
-        BlockRange range = context.plan().ranges().getFirst();
-        DampingAnswer answer = group.damping(column);
-        double lambda = answer.lambda()[range.firstBlock()];
+    /** Solves for some columns together, and tells {@code hvp} and the damping what comes of it. */
+    private void solve(
+            BlockSystem system, ColumnGroup group, int first, int count, InverseHvp hvp, SolverReport[] reports) {
+        BlockRange range = system.context.plan().ranges().getFirst();
+        ColumnSource validation = new ValidationColumns(request, group.points());
+        double lambda = group.damping(first).lambda()[range.firstBlock()];
+        double greatestNorm = samples.greatestNorm(range.firstBlock());
         try (Arena arena = Arena.ofConfined()) {
-            BlockVector v = new BlockVector(range.elementCount(), arena);
-            BlockVector residual = new BlockVector(range.elementCount(), arena);
-            double norm = validation.load(range, 0, column, v);
-            double[] h = new double[products.paddedOrder()];
-            double[] gh = new double[products.paddedOrder()];
-            v.store(h);
-            factor.solve(h);
-            products.multiply(h, gh);
-            residual.load(gh, range.elementCount());
-            residual.combine(-1.0 / samples.sampleCount(), 1, v);
-            v.load(h, range.elementCount());
-            residual.combine(1, -lambda, v);
-            hvp.set(range, 0, column, 0, v, context.roundingError().ofProduct(v), 0);
-            answer.addExact(
-                    group.point(column), 0, samples.greatestNorm(range.firstBlock()) * residual.norm() / lambda);
-            double relative = norm == 0 ? 0 : residual.norm() / norm;
-            return new SolverReport(relative <= tolerance, 0, relative, Solver.CHOLESKY.label());
+            BlockVector vector = new BlockVector(system.order(), arena);
+            DenseMatrix v = new DenseMatrix(system.order(), count, arena);
+            DenseMatrix h = new DenseMatrix(system.order(), count, arena);
+            DenseMatrix residual = new DenseMatrix(system.order(), count, arena);
+            for (int j = 0; j < count; j++) {
+                validation.load(range, 0, first + j, vector);
+                v.setColumn(j, vector);
+            }
+            h.copy(v);
+            system.factor.solve(h, whole.work()::check);
+            system.products.multiply(h, residual, whole.work()::check);
+            residual.combine(-1.0 / samples.sampleCount(), 1, v, -lambda, h);
+            for (int j = 0; j < count; j++) {
+                h.getColumn(j, vector);
+                hvp.set(range, 0, first + j, 0, vector, whole.roundingError().ofProduct(vector), 0);
+                double norm = Math.sqrt(v.dot(j, v));
+                double residualNorm = Math.sqrt(residual.dot(j, residual));
+                group.damping(first + j).addExact(group.point(first + j), 0, greatestNorm * residualNorm / lambda);
+                double relative = norm == 0 ? 0 : residualNorm / norm;
+                reports[first + j] = new SolverReport(relative <= tolerance, 0, relative, Solver.CHOLESKY.label());
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ final class ExactComputation {
         for (int l = 0; l < lambda.length; l++) {
             if (lambda[l] != 0) {
                 choices[l] = SolverChoice.choose(request, method, answers, l, forced);
-                context.work().expect(choices[l].cost());
+                context.work().expect(choices[l].multiplications());
             }
         }
         List<Integer> iterated = new ArrayList<>();

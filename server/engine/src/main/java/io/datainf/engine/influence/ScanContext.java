@@ -5,6 +5,7 @@ import io.datainf.engine.kernel.ColumnSums;
 import io.datainf.engine.kernel.ColumnVectors;
 import io.datainf.engine.kernel.GradientKernels;
 import java.lang.foreign.Arena;
+import java.util.List;
 
 /**
  * What every pass over the rows needs.
@@ -31,6 +32,12 @@ record ScanContext(ScanPlan plan, GradientKernels kernels, boolean single, Kerne
 
     ColumnSums newSums(BlockRange range, int columnCount, Arena arena) {
         return kernels.newSums(range, samples().gradients().elementType(), columnCount, arena);
+    }
+
+    /** Says that all rows were read over some ranges. */
+    void scanned(List<BlockRange> ranges) {
+        double elements = ranges.stream().mapToDouble(BlockRange::elementCount).sum();
+        work.scanned(samples(), elements, samples().rowCount());
     }
 
     /** Multiplications of a pass that takes every element of the rows {@code times} times. */

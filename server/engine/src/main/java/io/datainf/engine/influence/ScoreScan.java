@@ -38,6 +38,7 @@ final class ScoreScan {
     /** Runs the pass. */
     void run() {
         context.pool().forEach(plan.pieceCount(), context.work(), cost(context, columns), this::scorePiece);
+        context.scanned(plan.ranges());
     }
 
     /** Multiplications of the pass. */

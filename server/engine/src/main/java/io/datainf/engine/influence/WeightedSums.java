@@ -99,6 +99,7 @@ final class WeightedSums {
     /** Runs a pass over some ranges of the plan. */
     void run(int[] ranges, Sink sink) {
         int chunkCount = plan.chunkCount();
+        context.scanned(IntStream.of(ranges).mapToObj(plan.ranges()::get).toList());
         double cost = cost() * ranges.length / Math.max(1, plan.ranges().size());
         if (chunkCount == 1) {
             // Wide rows: the sums of a range live only as long as its task.

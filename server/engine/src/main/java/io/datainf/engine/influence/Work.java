@@ -44,6 +44,12 @@ final class Work {
         }
     }
 
+    /** Says that elements of rows were read. */
+    void scanned(SampleSet samples, double elementsPerRow, double rows) {
+        monitor.scanned(
+                elementsPerRow * rows * samples.gradients().elementType().byteCount());
+    }
+
     /** Says that all is done. */
     synchronized void finish() {
         report(1);

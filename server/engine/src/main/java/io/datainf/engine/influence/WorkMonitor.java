@@ -3,7 +3,7 @@ package io.datainf.engine.influence;
 import java.util.function.BooleanSupplier;
 
 /**
- * What a long computation asks and tells the one who waits for it. Both methods are called by several threads, must return at once and
+ * What a long computation asks and tells the one who waits for it. Its methods are called by several threads, must return at once and
  * must not throw.
  */
 public interface WorkMonitor {
@@ -17,6 +17,15 @@ public interface WorkMonitor {
      * @param fraction of the work, 0 to 1; never less than the time before
      */
     void progress(double fraction);
+
+    /**
+     * Takes note that stored gradients were read from memory. Called once a reading, or a piece of it.
+     *
+     * @param bytes their size
+     */
+    default void scanned(double bytes) {
+        // of interest to few
+    }
 
     /** Returns a monitor that only asks. */
     static WorkMonitor of(BooleanSupplier cancelled) {

@@ -50,21 +50,6 @@ public final class BlockVector {
         }
     }
 
-    /** Takes {@code newLength} values from the start of an array. */
-    public void load(double[] source, int newLength) {
-        resize(newLength);
-        for (int i = 0; i < newLength; i++) {
-            set(i, source[i]);
-        }
-    }
-
-    /** Writes the values to the start of an array. */
-    public void store(double[] target) {
-        for (int i = 0; i < length; i++) {
-            target[i] = get(i);
-        }
-    }
-
     /** Takes the values of another vector. */
     public void copy(BlockVector other) {
         resize(other.length);

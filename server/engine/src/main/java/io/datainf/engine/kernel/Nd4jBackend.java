@@ -2,8 +2,6 @@ package io.datainf.engine.kernel;
 
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.nd4j.linalg.factory.Nd4j;
 
 /*
@@ -19,9 +17,6 @@ final class Nd4jBackend {
     private static final List<String> CPU_LIBRARIES = List.of("org.nd4j.linalg.cpu.nativecpu.bindings.Nd4jCpu");
     private static final List<String> CUDA_LIBRARIES =
             List.of("org.bytedeco.cuda.global.cudart", "org.nd4j.linalg.jcublas.bindings.Nd4jCuda");
-    // What the loader of the system says.
-    private static final Pattern MISSING_LIBRARY =
-            Pattern.compile("([^\\s/:]+\\.so[.\\d]*): cannot open shared object");
 
     private Nd4jBackend() {}
 
@@ -63,10 +58,7 @@ final class Nd4jBackend {
     }
 
     private static void load(EngineKind kind, String backend, List<String> libraries) {
-        // Before JavaCPP is loaded: by default it refuses to allocate once the process, our rows included, has grown to
-        // a few times the heap.
-        setDefault("org.bytedeco.javacpp.maxBytes", "0");
-        setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        NativeLibraries.liftMemoryLimits();
         String loaded;
         try {
             // First the libraries: where one is missing, ND4J would print a stack trace and hide the cause.
@@ -76,7 +68,8 @@ final class Nd4jBackend {
             loaded = Nd4j.getBackend().getClass().getName();
         } catch (ClassNotFoundException | LinkageError | RuntimeException e) {
             throw new EngineUnavailableException(
-                    "engine %s needs native libraries that do not load: %s".formatted(kind, reason(e)), e);
+                    "engine %s needs native libraries that do not load: %s".formatted(kind, NativeLibraries.reason(e)),
+                    e);
         }
         if (!loaded.equals(backend)) {
             throw new EngineUnavailableException(
@@ -102,28 +95,5 @@ final class Nd4jBackend {
         } catch (ClassNotFoundException | NoClassDefFoundError e) {
             return false;
         }
-    }
-
-    private static void setDefault(String property, String value) {
-        if (System.getProperty(property) == null) {
-            System.setProperty(property, value);
-        }
-    }
-
-    /** The missing library, else what went wrong first, as one line. */
-    static String reason(Throwable e) {
-        Throwable cause = e;
-        while (cause.getCause() != null) {
-            cause = cause.getCause();
-        }
-        String message = String.valueOf(cause.getMessage());
-        Matcher missing = MISSING_LIBRARY.matcher(message);
-        if (missing.find()) {
-            return missing.group(1) + " is not found";
-        }
-        return "%s: %s"
-                .formatted(
-                        cause.getClass().getSimpleName(),
-                        message.lines().findFirst().orElse(""));
     }
 }

@@ -105,9 +105,6 @@ class MethodGoldenTest {
                 InfluenceScores scores = onlyScores(calculator, samples.request(method, golden.validation()))) {
             for (int j = 0; j < golden.validation().length; j++) {
                 double[] row = Arrays.copyOfRange(values, j * n, (j + 1) * n);
-                System.out.println("MEASURE " + name + " " + method + " " + j + " err "
-                        + ScoreAssertions.relativeError(scores, j, row) + " bound " + scores.relativeErrorBound()
-                        + " rec " + scores.recomputedInDouble() + " " + scores.solverReport());
                 assertScores(scores, j, row, tolerance);
                 assertScores(
                         scores, j, row, Math.max(scores.relativeErrorBound().orElseThrow(), 1e-12));

@@ -171,7 +171,8 @@ class MethodOptionsTest {
                             onlyScores(calculator, samples.request(new InfluenceMethod.Exact(1e-9, enough), v));
                     InfluenceScores direct =
                             onlyScores(calculator, samples.request(InfluenceMethod.Exact.DEFAULT, v))) {
-                assertThat(scores.solverReport().orElseThrow().solver()).isEqualTo("cg");
+                // The block of one element has room for a matrix.
+                assertThat(scores.solverReport().orElseThrow().solver()).startsWith("cg");
                 assertThat(scores.solverReport().orElseThrow().converged()).isTrue();
                 assertThat(direct.solverReport().orElseThrow().solver()).doesNotContain("cg");
                 for (int j = 0; j < 5; j++) {

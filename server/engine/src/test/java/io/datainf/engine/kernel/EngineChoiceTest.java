@@ -99,13 +99,14 @@ class EngineChoiceTest {
         Throwable missing = new UnsatisfiedLinkError(
                 "/root/.javacpp/libjnicudart.so: libcudart.so.11.0: cannot open shared object file: No such file");
 
-        assertThat(Nd4jBackend.reason(new ExceptionInInitializerError(missing)))
+        assertThat(NativeLibraries.reason(new ExceptionInInitializerError(missing)))
                 .isEqualTo("libcudart.so.11.0 is not found");
     }
 
     @Test
     void reason_ofAnotherFailure_isItsFirstLine() {
-        assertThat(Nd4jBackend.reason(new IllegalStateException("outer", new IllegalArgumentException("inner\nmore"))))
+        assertThat(NativeLibraries.reason(
+                        new IllegalStateException("outer", new IllegalArgumentException("inner\nmore"))))
                 .isEqualTo("IllegalArgumentException: inner");
     }
 
