@@ -5,7 +5,6 @@ import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.influence.InfluenceRequest;
 import io.datainf.engine.influence.InfluenceScores;
 import io.datainf.engine.influence.SampleSet;
-import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.run.RunSnapshot;
 import java.util.ArrayList;
 import java.util.List;
@@ -117,16 +116,17 @@ final class BatchComputation {
 
     private List<QueryAnswer> score(QueryBatch batch, BooleanSupplier stopping) {
         InfluenceRequest request = batch.request();
+        BatchMonitor monitor = new BatchMonitor(batch.members(), stopping);
         long startNanos = System.nanoTime();
         List<InfluenceScores> scores;
         try {
-            scores = calculator.compute(request, new BatchMonitor(batch.members(), stopping));
+            scores = calculator.compute(request, monitor);
         } catch (IllegalArgumentException | ArithmeticException e) {
             // All else was checked: a damping or a step so extreme that something leaves the range of float64.
             throw new InvalidQueryException(extremeField(request.method()), String.valueOf(e.getMessage()));
         }
         long computeNanos = System.nanoTime() - startNanos;
-        measure(request, scores, computeNanos);
+        measure(request, computeNanos, monitor.scannedBytes());
         return batch.answers(scores, calculator.engineName(), computeNanos, events);
     }
 
@@ -135,34 +135,14 @@ final class BatchComputation {
         return lissa ? "spec.lissa" : "spec.dampings";
     }
 
-    private void measure(InfluenceRequest request, List<InfluenceScores> scores, long computeNanos) {
+    private void measure(InfluenceRequest request, long computeNanos, double scannedBytes) {
         SampleSet samples = request.samples();
         double elements = (double) samples.sampleCount() * samples.layout().dimension();
         int pointCount = request.validationCount();
         if (request.method() instanceof InfluenceMethod.DataInf) {
             speed.measured(elements * pointCount * request.dampings().size(), computeNanos);
         }
-        events.batchComputed(
-                calculator.engineName(), request.method(), pointCount, computeNanos, scannedBytes(request, scores));
-    }
-
-    /** Bytes of rows that a computation reads; 0 for EXACT, whose work is elsewhere. */
-    private static double scannedBytes(InfluenceRequest request, List<InfluenceScores> scores) {
-        int readings = switch (request.method()) {
-            case InfluenceMethod.DataInf() -> 2;
-            case InfluenceMethod.HessianFree() -> 1;
-            case InfluenceMethod.Lissa lissa -> lissa.iterations() + 1;
-            case InfluenceMethod.LissaReference lissa -> lissa.iterations() + 1;
-            case InfluenceMethod.Exact exact -> 0;
-        };
-        boolean twice = scores.stream().anyMatch(InfluenceScores::recomputedInDouble);
-        GradientMatrix rows = request.samples().gradients();
-        double rowBytes =
-                (double) rows.layout().dimension() * rows.elementType().byteCount();
-        int dampingCount = Math.min(request.dampings().size(), QueryLane.MAX_POINTS);
-        int groups = Math.ceilDiv(request.validationCount(), QueryLane.MAX_POINTS / dampingCount)
-                * Math.ceilDiv(request.dampings().size(), QueryLane.MAX_POINTS);
-        return rowBytes * request.samples().rowCount() * readings * groups * (twice ? 2 : 1);
+        events.batchComputed(calculator.engineName(), request.method(), pointCount, computeNanos, scannedBytes);
     }
 
     private static RuntimeException stopped(BooleanSupplier stopping) {

@@ -3,14 +3,16 @@ package io.datainf.sidecar.query;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.influence.WorkMonitor;
 import java.util.List;
+import java.util.concurrent.atomic.DoubleAdder;
 import java.util.function.BooleanSupplier;
 
-/** Stops a batch when nobody waits for it any more, and tells those who wait how far long work has come. */
+/** Stops a batch when nobody waits for it any more, tells those who wait how far long work has come, and counts what is read. */
 final class BatchMonitor implements WorkMonitor {
 
     private final QueuedQuery[] queries;
     private final BooleanSupplier stopping;
     private final ProgressSteps steps = new ProgressSteps();
+    private final DoubleAdder scannedBytes = new DoubleAdder();
     private final boolean tells;
 
     BatchMonitor(List<BatchMember> members, BooleanSupplier stopping) {
@@ -50,5 +52,15 @@ final class BatchMonitor implements WorkMonitor {
                 query.listener().progressed(fraction);
             }
         }
+    }
+
+    @Override
+    public void scanned(double bytes) {
+        scannedBytes.add(bytes);
+    }
+
+    /** Bytes of stored gradients read so far. */
+    double scannedBytes() {
+        return scannedBytes.sum();
     }
 }

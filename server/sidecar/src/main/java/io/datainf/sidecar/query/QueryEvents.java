@@ -11,7 +11,7 @@ public interface QueryEvents {
      * @param engineName what computed
      * @param pointCount validation points, over all of them
      * @param computeNanos in the kernels
-     * @param scannedBytes bytes of stored gradients that the method reads for them; 0 for EXACT
+     * @param scannedBytes bytes of stored gradients that were read for them
      */
     void batchComputed(
             String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes);

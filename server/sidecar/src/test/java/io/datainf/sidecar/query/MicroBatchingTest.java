@@ -90,6 +90,23 @@ class MicroBatchingTest {
     }
 
     @Test
+    void readings_areCounted_forEveryMethod() throws Exception {
+        double reading = (double) TestExecutor.SAMPLES * TestExecutor.DIMENSION * Float.BYTES;
+        QueryOptions options = new QueryOptions(false, Normalization.RAW, 0, true);
+        executor.ask(plan(run, new InfluenceMethod.Exact(1e-6, 1 << 19), options, 1, 2));
+        executor.ask(plan(run, new InfluenceMethod.Lissa(3, 1e-3), options, 1, 2));
+        executor.ask(plan(run, options, 1, 2));
+        List<Double> readings =
+                executor.scannedBytes.stream().map(bytes -> bytes / reading).toList();
+        // Products of elements and scores; three steps and scores; sums and scores. Twice if single precision is not
+        // enough.
+        assertThat(readings).hasSize(3);
+        assertThat(readings.get(0)).isEqualTo(2);
+        assertThat(readings.get(1)).isGreaterThanOrEqualTo(4);
+        assertThat(readings.get(2)).isIn(2.0, 4.0);
+    }
+
+    @Test
     void queries_aloneAndInABatch_agree() throws Exception {
         double[][] alone = {executor.ask(plan(run, false, 3))[0], executor.ask(plan(run, false, 4))[0]};
         executor.occupy(run);

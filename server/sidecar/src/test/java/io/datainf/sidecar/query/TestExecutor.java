@@ -42,6 +42,7 @@ final class TestExecutor implements AutoCloseable, QueryEvents {
 
     final AtomicInteger failed = new AtomicInteger();
     final Queue<Integer> batchWidths = new ConcurrentLinkedQueue<>();
+    final Queue<Double> scannedBytes = new ConcurrentLinkedQueue<>();
     final QueryExecutor executor;
     private final InfluenceCalculator calculator = InfluenceCalculator.create(2);
     private final CountDownLatch release = new CountDownLatch(1);
@@ -88,11 +89,15 @@ final class TestExecutor implements AutoCloseable, QueryEvents {
     }
 
     static QueryPlan plan(Run run, QueryOptions options, long... points) {
+        return plan(run, new InfluenceMethod.DataInf(), options, points);
+    }
+
+    static QueryPlan plan(Run run, InfluenceMethod method, QueryOptions options, long... points) {
         return new QueryPlan(
                 run,
                 new StoredSamples(points),
                 false,
-                new InfluenceMethod.DataInf(),
+                method,
                 List.of(new Damping.Scaled(0.1)),
                 new SampleSelection.All(),
                 options);
@@ -175,6 +180,7 @@ final class TestExecutor implements AutoCloseable, QueryEvents {
     public void batchComputed(
             String engineName, InfluenceMethod method, int pointCount, long computeNanos, double scannedBytes) {
         batchWidths.add(pointCount);
+        this.scannedBytes.add(scannedBytes);
     }
 
     @Override
