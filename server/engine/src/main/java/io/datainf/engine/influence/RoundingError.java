@@ -48,8 +48,7 @@ record RoundingError(boolean single) {
             return x.norm();
         }
         double growth = Math.max(1, 2 / Math.PI * Math.sqrt(Math.min(CHAIN, x.length())));
-        double chainNorm = Math.max(x.greatestLaneNorm(LANES, LANES * CHAIN), x.greatestSpanNorm(CHAIN));
-        return SPREAD * ROUNDING / UNIT * growth * chainNorm;
+        return SPREAD * ROUNDING / UNIT * growth * x.greatestChainNorm(LANES, CHAIN);
     }
 
     /** Deviation of x . g from rounding x. */

@@ -67,17 +67,21 @@ public final class BlockVector {
     /** Inner product with a vector of the same length. */
     public double dot(BlockVector other) {
         requireSameLength(other);
-        double even = 0;
-        double odd = 0;
+        double sum0 = 0;
+        double sum1 = 0;
+        double sum2 = 0;
+        double sum3 = 0;
         int i = 0;
-        for (; i < length - 1; i += 2) {
-            even += get(i) * other.get(i);
-            odd += get(i + 1) * other.get(i + 1);
+        for (; i < length - 3; i += 4) {
+            sum0 += get(i) * other.get(i);
+            sum1 += get(i + 1) * other.get(i + 1);
+            sum2 += get(i + 2) * other.get(i + 2);
+            sum3 += get(i + 3) * other.get(i + 3);
         }
-        if (i < length) {
-            even += get(i) * other.get(i);
+        for (; i < length; i++) {
+            sum0 += get(i) * other.get(i);
         }
-        return even + odd;
+        return (sum0 + sum1) + (sum2 + sum3);
     }
 
     /** Greatest absolute element; 0 if there is none. */
@@ -90,44 +94,53 @@ public final class BlockVector {
     }
 
     /**
-     * Greatest norm over the elements that one lane of a SIMD loop takes in one go: of {@code span} consecutive elements, every {@code lanes}-th.
+     * Greatest norm over the elements that a loop may add up in one chain: {@code chain} consecutive ones from a multiple of it on, or every {@code lanes}-th of
+     * {@code lanes * chain} consecutive ones.
+     *
+     * @param lanes divides {@code chain}
      */
-    public double greatestLaneNorm(int lanes, int span) {
-        double[] squares = new double[lanes];
+    public double greatestChainNorm(int lanes, int chain) {
+        double[] run = new double[chain];
+        double[] runSquares = new double[lanes];
+        double[] laneSquares = new double[lanes];
         double greatest = 0;
-        for (int first = 0; first < length; first += span) {
-            Arrays.fill(squares, 0);
-            int end = Math.min(first + span, length);
-            for (int at = first; at < end; at += lanes) {
-                int count = Math.min(lanes, end - at);
-                for (int lane = 0; lane < count; lane++) {
-                    squares[lane] += get(at + lane) * get(at + lane);
-                }
+        for (int first = 0; first < length; first += chain) {
+            int count = Math.min(chain, length - first);
+            MemorySegment.copy(values, ValueLayout.JAVA_DOUBLE, (long) first * Double.BYTES, run, 0, count);
+            Arrays.fill(run, count, chain, 0);
+            addSquares(run, runSquares);
+            if (first % (lanes * chain) == 0) {
+                Arrays.fill(laneSquares, 0);
             }
-            for (double square : squares) {
-                greatest = Math.max(greatest, square);
+            double runSquare = 0;
+            for (int lane = 0; lane < lanes; lane++) {
+                runSquare += runSquares[lane];
+                laneSquares[lane] += runSquares[lane];
+                greatest = Math.max(greatest, laneSquares[lane]);
             }
+            greatest = Math.max(greatest, runSquare);
         }
         return Math.sqrt(greatest);
     }
 
-    /** Greatest norm over {@code span} consecutive elements that begin at a multiple of it. */
-    public double greatestSpanNorm(int span) {
-        double greatest = 0;
-        for (int first = 0; first < length; first += span) {
-            int end = Math.min(first + span, length);
-            double sum = 0;
-            for (int at = first; at < end; at++) {
-                sum += get(at) * get(at);
+    /** Sums of the squares of every {@code sums.length}-th value. */
+    private static void addSquares(double[] run, double[] sums) {
+        Arrays.fill(sums, 0);
+        for (int at = 0; at < run.length; at += sums.length) {
+            for (int lane = 0; lane < sums.length; lane++) {
+                sums[lane] += run[at + lane] * run[at + lane];
             }
-            greatest = Math.max(greatest, sum);
         }
-        return Math.sqrt(greatest);
     }
 
     /** Euclidean norm. Does not overflow or vanish for values in the range of float32. */
     public double norm() {
         return Math.sqrt(dot(this));
+    }
+
+    /** The values, float64 in the order of the machine, {@link #length()} in use. */
+    MemorySegment values() {
+        return values;
     }
 
     double get(int index) {

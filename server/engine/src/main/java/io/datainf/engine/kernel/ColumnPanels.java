@@ -111,35 +111,50 @@ final class ColumnPanels implements ColumnVectors {
         return (long) Math.min(chunkElements, offsets[block + 1] - offsets[block] - chunk) * panelWidth;
     }
 
-    /** Position of lane 0 of a register of a column, in values. */
-    long registerIndex(int block, int register, int column) {
-        int inUnit = register % Lanes.UNIT_REGISTERS;
-        int element = (register - inUnit) * Lanes.COUNT;
+    /** Position of lane 0 of the first register of a unit of a column, in values; {@link #registerStep()} from one register to the next. */
+    long unitIndex(int block, int element, int column) {
         return index(block, element)
                 + column / panelWidth * panelStride(block, element)
-                + (long) (inUnit * panelWidth + column % panelWidth) * Lanes.COUNT;
+                + (long) (column % panelWidth) * Lanes.COUNT;
     }
 
-    /** Element of a block in lane 0 of a register; {@link #elementStep()} from one lane to the next. */
-    int firstElement(int register) {
-        return pairs ? (register & -2) * Lanes.COUNT + (register & 1) : register * Lanes.COUNT;
+    /** Distance from a register of a column to the next in a unit, in values. */
+    int registerStep() {
+        return panelWidth * Lanes.COUNT;
     }
 
-    int elementStep() {
-        return pairs ? 2 : 1;
+    /** Whether registers hold elements of even and odd position in turn. */
+    boolean pairs() {
+        return pairs;
+    }
+
+    /** Position of an element of a unit in the registers of its column, in values from the first. */
+    long inUnit(int element) {
+        int register = element / Lanes.COUNT;
+        int lane = element % Lanes.COUNT;
+        if (pairs) {
+            int inPair = element % (2 * Lanes.COUNT);
+            register = (register & -2) + (inPair & 1);
+            lane = inPair / 2;
+        }
+        return (long) register * registerStep() + lane;
     }
 
     @Override
     public void set(int column, int block, double factor, BlockVector source) {
         Objects.checkIndex(column, columnCount);
         Objects.checkIndex(source.length() - 1, blocks.width(block));
-        int registers = Math.ceilDiv(source.length(), Lanes.UNIT) * Lanes.UNIT_REGISTERS;
-        for (int register = 0; register < registers; register++) {
-            long at = registerIndex(block, register, column);
-            int element = firstElement(register);
-            for (int lane = 0; lane < Lanes.COUNT && element < source.length(); lane++) {
-                values.setAtIndex(ValueLayout.JAVA_FLOAT, at + lane, (float) (factor * source.get(element)));
-                element += elementStep();
+        for (int element = 0; element < source.length(); element += Lanes.UNIT) {
+            long at = unitIndex(block, element, column);
+            if (element + Lanes.UNIT > source.length()) {
+                for (int i = 0; i < source.length() - element; i++) {
+                    float value = (float) (factor * source.get(element + i));
+                    values.setAtIndex(ValueLayout.JAVA_FLOAT, at + inUnit(i), value);
+                }
+            } else if (pairs) {
+                UnitLoops.narrowPairs(source.values(), element, factor, values, at, registerStep());
+            } else {
+                UnitLoops.narrow(source.values(), element, factor, values, at, registerStep());
             }
         }
     }

@@ -33,14 +33,17 @@ final class PanelSums implements ColumnSums {
 
     @Override
     public void addTo(int column, int block, BlockVector target) {
-        int registers = Math.ceilDiv(target.length(), Lanes.UNIT) * Lanes.UNIT_REGISTERS;
-        for (int register = 0; register < registers; register++) {
-            long at = tile.registerIndex(block, register, column);
-            int element = tile.firstElement(register);
-            for (int lane = 0; lane < Lanes.COUNT && element < target.length(); lane++) {
-                double total = totals.getAtIndex(ValueLayout.JAVA_DOUBLE, at + lane);
-                target.set(element, target.get(element) + total);
-                element += tile.elementStep();
+        for (int element = 0; element < target.length(); element += Lanes.UNIT) {
+            long at = tile.unitIndex(block, element, column);
+            if (element + Lanes.UNIT > target.length()) {
+                for (int i = 0; i < target.length() - element; i++) {
+                    double total = totals.getAtIndex(ValueLayout.JAVA_DOUBLE, at + tile.inUnit(i));
+                    target.set(element + i, target.get(element + i) + total);
+                }
+            } else if (tile.pairs()) {
+                UnitLoops.addPairs(totals, at, tile.registerStep(), target.values(), element);
+            } else {
+                UnitLoops.add(totals, at, tile.registerStep(), target.values(), element);
             }
         }
     }

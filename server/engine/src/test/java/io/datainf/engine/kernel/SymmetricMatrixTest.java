@@ -195,26 +195,6 @@ class SymmetricMatrixTest {
         }
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {1, 16, 17, 300, 9000})
-    void greatestLaneNorm_isThatOfTheWorstLaneAndSpan(int length) {
-        try (Arena arena = Arena.ofConfined()) {
-            BlockVector x = new BlockVector(length, arena);
-            gaussian(length, 1, arena).getColumn(0, x);
-            double greatest = 0;
-            for (int first = 0; first < length; first += 4096) {
-                for (int lane = 0; lane < 16; lane++) {
-                    double squares = 0;
-                    for (int e = first + lane; e < Math.min(first + 4096, length); e += 16) {
-                        squares += x.get(e) * x.get(e);
-                    }
-                    greatest = Math.max(greatest, Math.sqrt(squares));
-                }
-            }
-            assertThat(x.greatestLaneNorm(16, 4096)).isCloseTo(greatest, within(1e-12 * greatest));
-        }
-    }
-
     private DenseMatrix gaussian(int rows, int columns, Arena arena) {
         DenseMatrix matrix = new DenseMatrix(rows, columns, arena);
         for (int c = 0; c < columns; c++) {
