@@ -24,6 +24,7 @@ final class InliningFigure {
         Files.createDirectories(RESULTS);
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include(KernelBenchmark.class.getName())
+                .shouldFailOnError(true)
                 .output(RESULTS.resolve("kernels-jmh.log").toString())
                 .resultFormat(ResultFormatType.JSON)
                 .result(RESULTS.resolve("kernels-jmh.json").toString());

@@ -35,8 +35,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
 @Fork(3)
-@Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
-@Measurement(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@Warmup(iterations = 2, time = 400, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 3, time = 300, timeUnit = TimeUnit.MILLISECONDS)
 public class KernelBenchmark {
 
     private static final int ROWS = OffHeapRows.TILE_ROWS;
@@ -67,7 +67,7 @@ public class KernelBenchmark {
         Arena arena = Arena.ofConfined();
         ColumnVectors vectors = kernels.newVectors(BLOCK, elementType, m, arena);
         BlockVector column = new BlockVector(LAYOUT.dimension(), arena);
-        column.load(gradients.queries(), 0, column.length());
+        column.load(gradients.queries(), 0, LAYOUT.dimension());
         for (int j = 0; j < m; j++) {
             vectors.set(j, 0, 1.0, column);
         }

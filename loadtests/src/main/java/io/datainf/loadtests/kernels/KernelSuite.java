@@ -57,7 +57,7 @@ public final class KernelSuite {
     }
 
     private static int rounds(int m) {
-        return m == 1 ? 21 : m == 8 ? 11 : 7;
+        return m == 1 ? 15 : m == 8 ? 9 : 5;
     }
 
     private static InfluenceCalculator open(int threadCount, EngineKind kind) {
