@@ -29,7 +29,7 @@ final class InliningFigure {
                 .resultFormat(ResultFormatType.JSON)
                 .result(RESULTS.resolve("kernels-jmh.json").toString());
         if (quick) {
-            options = options.forks(2).warmupIterations(2).measurementIterations(1);
+            options = options.forks(2).warmupIterations(4).measurementIterations(1);
         }
         Collection<RunResult> results = new Runner(options.build()).run();
         int slow = (int) results.stream().filter(InliningFigure::lost).count();
