@@ -108,7 +108,14 @@ final class BatchPreparation {
         SampleColumns samples = new SampleColumns(batch.sampleIds(), batch.steps(), rows, squaredNorms, checksums);
         int[] positions = acceptedCount == count ? accepted : Arrays.copyOf(accepted, acceptedCount);
         return new PendingBatch(
-                writer, batch.batchSeq(), samples, positions, rejected, arena, new CompletableFuture<>());
+                writer,
+                batch.batchSeq(),
+                batch.allowDeleted(),
+                samples,
+                positions,
+                rejected,
+                arena,
+                new CompletableFuture<>());
     }
 
     /** A sum of squares of floats cannot overflow a double: it is finite if and only if every element is. */

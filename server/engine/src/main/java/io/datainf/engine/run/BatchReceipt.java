@@ -8,11 +8,17 @@ import java.util.List;
  * @param batchSeq the writer's number of the batch
  * @param revision revision of the run after it
  * @param storedCount samples stored, replacements included
+ * @param replacedCount those of them that replaced an earlier one of the same id
  * @param duplicateCount samples that the run held already with equal content
  * @param rejected samples refused
  */
 public record BatchReceipt(
-        long batchSeq, long revision, int storedCount, int duplicateCount, List<RejectedSample> rejected) {
+        long batchSeq,
+        long revision,
+        int storedCount,
+        int replacedCount,
+        int duplicateCount,
+        List<RejectedSample> rejected) {
 
     /**
      * A sample that was refused.

@@ -1,6 +1,9 @@
 package io.datainf.engine.run;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.datainf.engine.store.BatchRecord;
+import io.datainf.engine.store.DeletionRecord;
+import io.datainf.engine.store.LogRecord;
 import io.datainf.engine.store.RecordLog;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -11,39 +14,49 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes a run from one durable state to the next: a group of batches is resolved, logged and forced, and only then shows, all
- * of it at once. {@link #state} and {@link #durableBatchSeq} from any thread, the rest from the log thread.
+ * Takes a run from one durable state to the next: a group of batches or deletions is resolved, logged and forced, and only
+ * then shows, all of it at once. {@link #state}, {@link #durableBatchSeq} and {@link #damage} from any thread, the rest from
+ * the log thread.
  */
 final class GroupCommit {
 
-    /** What becomes of one batch. */
+    /** What becomes of one operation. */
     private sealed interface Outcome {
 
         /** It is logged. */
-        record Logged(BatchRecord record) implements Outcome {}
+        record Logged(LogRecord entry) implements Outcome {}
 
-        /** It came before. */
-        record Repeated() implements Outcome {}
+        /** It changes nothing: it came before, or there was nothing to delete. */
+        record Unchanged() implements Outcome {}
 
         /** It is not applied. */
         record Refused(Throwable cause) implements Outcome {}
     }
 
     private final RowTable rows;
+    // Changes under the lock; the log thread, which alone adds rows, reads without.
     private final RunStateBuilder builder;
     private final RecordLog log;
     private final Map<String, Long> durableBatchSeqs;
     private final GroupResolver resolver;
     private final double[] q;
+    private final Object lock = new Object();
+
     private volatile RunState state;
 
-    /** Goes on from what was recovered. */
-    GroupCommit(RowTable rows, RunStateBuilder builder, RunState recovered, RecordLog log) {
+    /** Goes on from what was recovered; {@code awaitRows} returns when those rows are in memory. */
+    GroupCommit(
+            RunId runId,
+            RowTable rows,
+            RunStateBuilder builder,
+            RunState recovered,
+            RecordLog log,
+            Runnable awaitRows) {
         this.rows = rows;
         this.builder = builder;
         this.log = log;
         this.durableBatchSeqs = new ConcurrentHashMap<>(log.recoveredBatchSeqs());
-        this.resolver = new GroupResolver(rows, durableBatchSeqs);
+        this.resolver = new GroupResolver(runId, rows, builder, durableBatchSeqs, awaitRows);
         this.q = new double[rows.squaredNorms().blockCount()];
         this.state = recovered;
     }
@@ -58,15 +71,23 @@ final class GroupCommit {
         return durableBatchSeqs.getOrDefault(writerId, 0L);
     }
 
+    /** Takes rows that cannot be read out of the state. The revision stays: nothing was asked for. */
+    void damage(List<Integer> ordinals) {
+        synchronized (lock) {
+            ordinals.forEach(builder::damage);
+            state = builder.build(state.revision());
+        }
+    }
+
     /**
      * Commits a group and completes its receipts in order.
      *
      * @return why the group is not durable, or null if it is
      */
     @Nullable
-    IOException commit(List<PendingBatch> group) {
+    IOException commit(List<PendingOperation> group) {
         List<Outcome> outcomes = new ArrayList<>(group.size());
-        List<BatchRecord> records = new ArrayList<>(group.size());
+        List<LogRecord> records = new ArrayList<>(group.size());
         try {
             resolve(group, outcomes, records);
             if (!records.isEmpty()) {
@@ -79,14 +100,15 @@ final class GroupCommit {
             fail(group, outcomes, failure);
             return failure;
         }
+        List<Integer> replacedCounts;
         try {
-            publish(group, outcomes);
+            replacedCounts = publish(outcomes);
         } catch (RuntimeException | Error e) {
             // Durable, and yet not in memory: only a restart brings the two together.
             fail(group, outcomes, new IOException("the batches are stored, but do not show before a restart", e));
             throw e;
         }
-        complete(group, outcomes);
+        complete(group, outcomes, replacedCounts);
         return null;
     }
 
@@ -95,73 +117,124 @@ final class GroupCommit {
         log.release();
     }
 
-    private void resolve(List<PendingBatch> group, List<Outcome> outcomes, List<BatchRecord> records) {
+    private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records) {
         resolver.begin(state.revision());
-        for (PendingBatch batch : group) {
-            Outcome outcome = resolve(batch);
+        for (PendingOperation operation : group) {
+            Outcome outcome = resolve(operation);
             outcomes.add(outcome);
             if (outcome instanceof Outcome.Logged logged) {
-                records.add(logged.record());
+                records.add(logged.entry());
             }
         }
     }
 
-    private Outcome resolve(PendingBatch batch) {
-        if (batch.writer().superseded()) {
-            return new Outcome.Refused(
-                    new SupersededWriterException(batch.writer().id()));
-        }
-        if (resolver.repeated(batch)) {
-            return new Outcome.Repeated();
-        }
+    private Outcome resolve(PendingOperation operation) {
         try {
-            return new Outcome.Logged(resolver.resolve(batch));
+            return switch (operation) {
+                case PendingBatch batch -> {
+                    if (batch.writer().superseded()) {
+                        throw new SupersededWriterException(batch.writer().id());
+                    }
+                    yield resolver.repeated(batch)
+                            ? new Outcome.Unchanged()
+                            : new Outcome.Logged(resolver.resolve(batch));
+                }
+                case PendingDeletion deletion -> {
+                    DeletionRecord resolved = resolver.resolve(deletion);
+                    yield resolved.sampleIds().length == 0 ? new Outcome.Unchanged() : new Outcome.Logged(resolved);
+                }
+            };
         } catch (RuntimeException e) {
             return new Outcome.Refused(e);
         }
     }
 
-    private void publish(List<PendingBatch> group, List<Outcome> outcomes) {
-        long revision = state.revision();
-        for (int i = 0; i < group.size(); i++) {
-            if (outcomes.get(i) instanceof Outcome.Logged logged) {
-                append(logged.record());
-                revision = logged.record().revision();
-                durableBatchSeqs.put(logged.record().writerId(), logged.record().batchSeq());
+    /** Applies what is durable; returns how many samples each operation replaced. */
+    private List<Integer> publish(List<Outcome> outcomes) {
+        List<Integer> replacedCounts = new ArrayList<>(outcomes.size());
+        synchronized (lock) {
+            long revision = state.revision();
+            for (Outcome outcome : outcomes) {
+                int replacedCount = 0;
+                if (outcome instanceof Outcome.Logged(LogRecord entry)) {
+                    replacedCount = apply(entry);
+                    revision = entry.revision();
+                }
+                replacedCounts.add(replacedCount);
             }
+            state = builder.build(revision);
         }
-        state = builder.build(revision);
+        return replacedCounts;
     }
 
-    private void append(BatchRecord record) {
+    @GuardedBy("lock")
+    private int apply(LogRecord entry) {
+        return switch (entry) {
+            case BatchRecord batch -> {
+                int replacedCount = append(batch);
+                durableBatchSeqs.put(batch.writerId(), batch.batchSeq());
+                yield replacedCount;
+            }
+            case DeletionRecord deletion -> {
+                for (long sampleId : deletion.sampleIds()) {
+                    builder.delete(sampleId);
+                }
+                yield 0;
+            }
+        };
+    }
+
+    @GuardedBy("lock")
+    private int append(BatchRecord batch) {
         long rowBytes = rows.gradients().rowBytes();
-        for (int sample : record.stored()) {
-            MemorySegment.copy(record.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
-            System.arraycopy(record.samples().squaredNorms(), sample * q.length, q, 0, q.length);
-            builder.append(record.samples().sampleIds()[sample], q);
+        int replacedCount = 0;
+        for (int sample : batch.stored()) {
+            MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
+            System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
+            boolean replaces = builder.append(
+                    batch.samples().sampleIds()[sample], q, batch.samples().checksums()[sample]);
+            replacedCount += replaces ? 1 : 0;
         }
+        return replacedCount;
     }
 
-    private void complete(List<PendingBatch> group, List<Outcome> outcomes) {
+    private void complete(List<PendingOperation> group, List<Outcome> outcomes, List<Integer> replacedCounts) {
         for (int i = 0; i < group.size(); i++) {
-            PendingBatch batch = group.get(i);
-            switch (outcomes.get(i)) {
-                case Outcome.Logged(BatchRecord record) ->
-                    batch.complete(new BatchReceipt(
-                            record.batchSeq(),
-                            record.revision(),
-                            record.stored().length,
-                            batch.accepted().length - record.stored().length,
-                            batch.rejected()));
-                case Outcome.Repeated() ->
-                    batch.complete(new BatchReceipt(batch.batchSeq(), state.revision(), 0, 0, List.of()));
-                case Outcome.Refused(Throwable cause) -> batch.fail(cause);
+            if (outcomes.get(i) instanceof Outcome.Refused(Throwable cause)) {
+                group.get(i).fail(cause);
+                continue;
+            }
+            switch (group.get(i)) {
+                case PendingBatch batch -> batch.complete(receipt(batch, outcomes.get(i), replacedCounts.get(i)));
+                case PendingDeletion deletion -> deletion.receipt().complete(receipt(deletion, outcomes.get(i)));
             }
         }
     }
 
-    /** Completes a group that is not durable; batches that were refused for a reason of their own keep it. */
-    private static void fail(List<PendingBatch> group, List<Outcome> outcomes, IOException failure) {
+    private BatchReceipt receipt(PendingBatch batch, Outcome outcome, int replacedCount) {
+        if (outcome instanceof Outcome.Logged(BatchRecord stored)) {
+            return new BatchReceipt(
+                    stored.batchSeq(),
+                    stored.revision(),
+                    stored.stored().length,
+                    replacedCount,
+                    batch.accepted().length - stored.stored().length,
+                    batch.rejected());
+        }
+        return new BatchReceipt(batch.batchSeq(), state.revision(), 0, 0, 0, List.of());
+    }
+
+    private DeletionReceipt receipt(PendingDeletion deletion, Outcome outcome) {
+        int asked = deletion.sampleIds().length;
+        if (outcome instanceof Outcome.Logged(DeletionRecord deleted)) {
+            int count = deleted.sampleIds().length;
+            return new DeletionReceipt(count, asked - count, deleted.revision());
+        }
+        return new DeletionReceipt(0, asked, state.revision());
+    }
+
+    /** Completes a group that is not durable; what was refused for a reason of its own keeps it. */
+    private static void fail(List<PendingOperation> group, List<Outcome> outcomes, IOException failure) {
         for (int i = 0; i < group.size(); i++) {
             boolean refused = i < outcomes.size() && outcomes.get(i) instanceof Outcome.Refused;
             group.get(i).fail(refused ? ((Outcome.Refused) outcomes.get(i)).cause() : failure);

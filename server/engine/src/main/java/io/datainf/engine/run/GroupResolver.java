@@ -1,11 +1,14 @@
 package io.datainf.engine.run;
 
 import io.datainf.engine.store.BatchRecord;
+import io.datainf.engine.store.DeletionRecord;
 import io.datainf.engine.store.SampleColumns;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Decides what each batch of a group brings that is new, as if the batches before it were applied already; nothing is applied
@@ -13,10 +16,14 @@ import java.util.Map;
  */
 final class GroupResolver {
 
+    private final RunId runId;
     private final RowTable rows;
+    private final RunStateBuilder builder;
+    private final Runnable awaitRows;
     private final long rowBytes;
     private final Map<String, Long> durableBatchSeqs;
     private final Map<String, Long> groupBatchSeqs = new HashMap<>();
+    private final Set<Long> groupDeletions = new HashSet<>();
     // The rows that the group stores so far, by position: their id, batch and position in the batch.
     private long[] newIds = new long[64];
     private PendingBatch[] newBatches = new PendingBatch[64];
@@ -25,9 +32,21 @@ final class GroupResolver {
     private final OrdinalIndex newIndex = new OrdinalIndex(position -> newIds[position]);
     private long revision;
 
-    /** Creates a resolver that sees the rows and batch numbers as they are when a group begins. */
-    GroupResolver(RowTable rows, Map<String, Long> durableBatchSeqs) {
+    /**
+     * Creates a resolver that sees rows and batch numbers as they are when a group begins.
+     *
+     * @param awaitRows returns when the rows that were recovered are in memory
+     */
+    GroupResolver(
+            RunId runId,
+            RowTable rows,
+            RunStateBuilder builder,
+            Map<String, Long> durableBatchSeqs,
+            Runnable awaitRows) {
+        this.runId = runId;
         this.rows = rows;
+        this.builder = builder;
+        this.awaitRows = awaitRows;
         this.rowBytes = rows.gradients().rowBytes();
         this.durableBatchSeqs = durableBatchSeqs;
     }
@@ -36,6 +55,7 @@ final class GroupResolver {
     void begin(long currentRevision) {
         revision = currentRevision;
         groupBatchSeqs.clear();
+        groupDeletions.clear();
         newIndex.clear();
         Arrays.fill(newBatches, 0, newCount, null);
         newCount = 0;
@@ -55,6 +75,7 @@ final class GroupResolver {
      * Returns what to log for a batch that is not {@link #repeated}, and reserves memory for it.
      *
      * @throws BatchOutOfOrderException if it leaves a gap
+     * @throws DeletedSampleException if it holds a deleted sample and does not say that this may come back
      * @throws MemoryBudgetException if memory is full; nothing has changed then
      */
     BatchRecord resolve(PendingBatch batch) {
@@ -65,6 +86,7 @@ final class GroupResolver {
         int[] stored = new int[batch.accepted().length];
         int storedCount = 0;
         for (int sample : batch.accepted()) {
+            requireNotDeleted(batch, batch.samples().sampleIds()[sample]);
             if (!held(batch.samples(), sample)) {
                 stored[storedCount++] = sample;
             }
@@ -81,10 +103,29 @@ final class GroupResolver {
         return new BatchRecord(batch.writer().id(), batch.batchSeq(), revision, batch.samples(), stored);
     }
 
+    /** Returns what to log for a deletion: its ids that the run holds. A group holds either batches or deletions. */
+    DeletionRecord resolve(PendingDeletion deletion) {
+        int count = 0;
+        long[] held = new long[deletion.sampleIds().length];
+        for (long sampleId : deletion.sampleIds()) {
+            if (builder.holds(sampleId) && groupDeletions.add(sampleId)) {
+                held[count++] = sampleId;
+            }
+        }
+        revision += count;
+        return new DeletionRecord(revision, Arrays.copyOf(held, count));
+    }
+
     private long lastBatchSeq(PendingBatch batch) {
         String writerId = batch.writer().id();
         Long inGroup = groupBatchSeqs.get(writerId);
         return inGroup != null ? inGroup : durableBatchSeqs.getOrDefault(writerId, 0L);
+    }
+
+    private void requireNotDeleted(PendingBatch batch, long sampleId) {
+        if (!batch.allowDeleted() && builder.deleted(sampleId) && newIndex.find(sampleId) < 0) {
+            throw new DeletedSampleException(runId, batch.batchSeq(), sampleId);
+        }
     }
 
     /** Whether the run, or the group so far, holds this sample with equal content. */
@@ -95,7 +136,11 @@ final class GroupResolver {
             return same(samples, sample, newBatches[position].samples().rows(), newSamples[position]);
         }
         int ordinal = rows.newestOrdinal(id);
-        return ordinal >= 0 && same(samples, sample, rows.gradients().row(ordinal), 0);
+        if (ordinal < 0 || builder.dead(ordinal) || rows.checksum(ordinal) != samples.checksums()[sample]) {
+            return false;
+        }
+        awaitRows.run();
+        return !builder.dead(ordinal) && same(samples, sample, rows.gradients().row(ordinal), 0);
     }
 
     private boolean same(SampleColumns samples, int sample, MemorySegment others, long other) {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param writer who sent it
  * @param batchSeq the writer's number of it
+ * @param allowDeleted whether samples that were deleted may come back
  * @param samples its samples
  * @param rejected samples refused, in the order of the batch; few
  * @param accepted positions of the samples not refused, ascending
@@ -22,14 +23,16 @@ import org.jspecify.annotations.Nullable;
 record PendingBatch(
         RunWriter writer,
         long batchSeq,
+        boolean allowDeleted,
         SampleColumns samples,
         int[] accepted,
         List<RejectedSample> rejected,
         @Nullable Arena arena,
-        CompletableFuture<BatchReceipt> receipt) {
+        CompletableFuture<BatchReceipt> receipt)
+        implements PendingOperation {
 
-    /** Memory that the batch keeps busy, about. */
-    long bytes() {
+    @Override
+    public long bytes() {
         return samples.rows().byteSize() + (long) samples.squaredNorms().length * Double.BYTES;
     }
 
@@ -38,7 +41,8 @@ record PendingBatch(
         receipt.complete(result);
     }
 
-    void fail(Throwable cause) {
+    @Override
+    public void fail(Throwable cause) {
         free();
         receipt.completeExceptionally(cause);
     }

@@ -14,10 +14,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class RowTable {
 
-    // One id row: the sample's id, and the ordinal + 1 of the row that it replaced, 0 if none.
+    // One id row: the sample's id; the ordinal + 1 of the row that had the id before, 0 if none; CRC-32C of the
+    // gradient.
     private static final long ID_ROW_BYTES = 16;
     private static final long ID_OFFSET = 0;
-    private static final long REPLACED_OFFSET = 8;
+    private static final long BEFORE_OFFSET = 8;
+    private static final long CHECKSUM_OFFSET = 12;
+    private static final int HOLE = -1;
 
     private final MemoryBudget budget;
     private final GradientMatrix gradients;
@@ -25,6 +28,7 @@ final class RowTable {
     private final OffHeapRows ids = new OffHeapRows(ID_ROW_BYTES);
     private final OrdinalIndex index = new OrdinalIndex(this::sampleId);
     private final AtomicInteger holders = new AtomicInteger(1);
+    private final double[] hole;
     private int rowCount;
     private int reservedRows;
 
@@ -33,6 +37,7 @@ final class RowTable {
         this.budget = budget;
         this.gradients = new GradientMatrix(definition.layout(), definition.storedType());
         this.squaredNorms = new SquaredNorms(definition.layout().blockCount());
+        this.hole = new double[definition.layout().blockCount()];
     }
 
     GradientMatrix gradients() {
@@ -69,19 +74,41 @@ final class RowTable {
         return gradients.nextRow();
     }
 
-    /** Appends the row just filled; returns the ordinal of the live row of the same id that it replaces, or -1. */
-    int append(long id, double[] q) {
+    /**
+     * Appends a row; its gradient was filled into {@link #nextRow()}, or is to be filled in later.
+     *
+     * @param checksum CRC-32C of the gradient
+     * @return the newest ordinal of the same id before, or -1
+     */
+    int append(long id, double[] q, int checksum) {
         int ordinal = rowCount;
-        int replaced = index.find(id);
+        int before = index.find(id);
+        gradients.nextRow();
         gradients.publishRow();
         squaredNorms.append(q);
         MemorySegment idRow = ids.nextRow();
         idRow.set(ValueLayout.JAVA_LONG, ID_OFFSET, id);
-        idRow.set(ValueLayout.JAVA_INT, REPLACED_OFFSET, replaced + 1);
+        idRow.set(ValueLayout.JAVA_INT, BEFORE_OFFSET, before + 1);
+        idRow.set(ValueLayout.JAVA_INT, CHECKSUM_OFFSET, checksum);
         ids.publishRow();
         index.put(id, ordinal);
         rowCount = Math.incrementExact(ordinal);
-        return replaced;
+        return before;
+    }
+
+    /** Appends an ordinal that has no row: it is dead and has no id. */
+    void appendHole() {
+        gradients.nextRow();
+        gradients.publishRow();
+        squaredNorms.append(hole);
+        ids.nextRow().set(ValueLayout.JAVA_INT, BEFORE_OFFSET, HOLE);
+        ids.publishRow();
+        rowCount = Math.incrementExact(rowCount);
+    }
+
+    /** Whether an ordinal never had a row here. */
+    boolean hole(int ordinal) {
+        return ids.row(ordinal).get(ValueLayout.JAVA_INT, BEFORE_OFFSET) == HOLE;
     }
 
     /** The trainer's id of a row. */
@@ -89,7 +116,12 @@ final class RowTable {
         return ids.row(ordinal).get(ValueLayout.JAVA_LONG, ID_OFFSET);
     }
 
-    /** Newest ordinal of an id, or -1. Appending thread only. */
+    /** CRC-32C of a row's gradient. */
+    int checksum(int ordinal) {
+        return ids.row(ordinal).get(ValueLayout.JAVA_INT, CHECKSUM_OFFSET);
+    }
+
+    /** Newest ordinal of an id, dead or alive, or -1. Appending thread only. */
     int newestOrdinal(long id) {
         return index.find(id);
     }
@@ -98,7 +130,7 @@ final class RowTable {
     int ordinalOf(long id, int rows) {
         int ordinal = index.find(id);
         while (ordinal >= rows) {
-            ordinal = ids.row(ordinal).get(ValueLayout.JAVA_INT, REPLACED_OFFSET) - 1;
+            ordinal = ids.row(ordinal).get(ValueLayout.JAVA_INT, BEFORE_OFFSET) - 1;
         }
         return ordinal;
     }

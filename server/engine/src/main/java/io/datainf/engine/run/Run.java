@@ -1,5 +1,6 @@
 package io.datainf.engine.run;
 
+import io.datainf.engine.store.LogVisitor;
 import io.datainf.engine.store.RecordLog;
 import io.datainf.engine.store.RecoveredBatch;
 import io.datainf.engine.store.RunManifest;
@@ -9,6 +10,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** One fine-tuning job whose gradients are held. Safe for any number of threads. */
 public final class Run {
@@ -20,38 +27,88 @@ public final class Run {
     private final RowTable rows;
     private final GroupCommit commit;
     private final RunLog log;
+    private final RecordLog records;
+    private final RowLoader loader;
     private volatile boolean closed;
 
-    private Run(RunDefinition definition, Instant createTime, RowTable rows, GroupCommit commit, RunLog log) {
+    private Run(
+            RunDefinition definition,
+            Instant createTime,
+            RowTable rows,
+            GroupCommit commit,
+            RunLog log,
+            RecordLog records,
+            RowLoader loader) {
         this.definition = definition;
         this.createTime = createTime;
         this.rows = rows;
         this.commit = commit;
         this.log = log;
+        this.records = records;
+        this.loader = loader;
     }
 
     /**
-     * Opens a run and loads its rows.
+     * Opens a run. Its rows are brought into memory by {@link #load}, or when someone asks for them.
      *
-     * @throws io.datainf.engine.store.StoreFormatException if a file is damaged or of another version
+     * @throws io.datainf.engine.store.StoreFormatException if a segment is missing, of another version or of another run
      * @throws MemoryBudgetException if its rows do not fit
      */
-    static Run open(Path directory, RunManifest manifest, MemoryBudget budget, StoreOptions options, StoreEvents events)
+    static Run open(
+            Path directory,
+            RunManifest manifest,
+            MemoryBudget budget,
+            StoreOptions options,
+            StoreEvents events,
+            StoreHealth health)
             throws IOException {
         RunDefinition definition = RunDefinition.of(manifest);
         RowTable rows = new RowTable(definition, budget);
         boolean opened = false;
         try {
             Recovery recovery = new Recovery(rows);
-            RecordLog log = RecordLog.open(directory, manifest, options, events, recovery);
+            RecordLog records = RecordLog.open(directory, manifest, options, events, recovery);
+            RunState recovered = recovery.builder.build(records.recoveredRevision());
+            rows.reserve(recovered.sampleCount());
+            // The loader tells the commit of damage, and the commit waits for the loader.
+            AtomicReference<GroupCommit> commits = new AtomicReference<>();
+            RowLoader loader = new RowLoader(
+                    rows,
+                    records,
+                    recovered,
+                    events,
+                    damaged -> Objects.requireNonNull(commits.get()).damage(damaged));
             GroupCommit commit =
-                    new GroupCommit(rows, recovery.builder, recovery.builder.build(recovery.revision), log);
+                    new GroupCommit(definition.id(), rows, recovery.builder, recovered, records, loader::await);
+            commits.set(commit);
             opened = true;
-            return new Run(definition, manifest.createTime(), rows, commit, new RunLog(definition, commit, options));
+            RunLog log = new RunLog(definition, commit, options, health);
+            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader);
         } finally {
             if (!opened) {
                 rows.release();
             }
+        }
+    }
+
+    /** Brings the rows into memory, if nobody has. */
+    void load() {
+        try {
+            loader.await();
+        } catch (CancellationException e) {
+            // The run was closed meanwhile: nobody asks for its rows any more.
+        }
+    }
+
+    /** How many samples cannot be read; see {@link #damagedSamples()}. */
+    public int damagedCount() {
+        return commit.state().damagedRows().cardinality();
+    }
+
+    /** Does what can wait: gives full segments their index. One thread at a time. */
+    void maintain() {
+        if (!closed) {
+            records.indexFullSegments();
         }
     }
 
@@ -72,11 +129,23 @@ public final class Run {
 
     /** Samples held, n. */
     public long sampleCount() {
-        return commit.state().statistics().sampleCount();
+        return commit.state().sampleCount();
+    }
+
+    /** What cannot be read. Complete once the rows are in memory. */
+    public DamagedSamples damagedSamples() {
+        if (closed || !rows.hold()) {
+            return new DamagedSamples(0, List.of());
+        }
+        try {
+            return DamagedSamples.of(rows, commit.state());
+        } finally {
+            rows.release();
+        }
     }
 
     /**
-     * Returns the newest durable state. The caller closes it.
+     * Returns the newest durable state, once all rows are in memory. The caller closes it.
      *
      * @throws UnknownRunException if the run was deleted
      */
@@ -85,7 +154,34 @@ public final class Run {
             log.requireOpen();
             throw new UnknownRunException(definition.id());
         }
-        return new RunSnapshot(definition, rows, commit.state());
+        boolean taken = false;
+        try {
+            loader.await();
+            RunSnapshot snapshot = new RunSnapshot(definition, rows, commit.state());
+            taken = true;
+            return snapshot;
+        } catch (CancellationException e) {
+            log.requireOpen();
+            throw new UnknownRunException(definition.id());
+        } finally {
+            if (!taken) {
+                rows.release();
+            }
+        }
+    }
+
+    /**
+     * Deletes samples by id, durably, all at once. Ids that the run does not hold are counted. Deleted samples come back only
+     * in batches that allow it.
+     *
+     * <p>The stage completes on the run's log thread: dependents must not block, and must not close or delete the run. It fails,
+     * with nothing deleted, with {@link UnknownRunException} when the run was deleted and with {@link IOException} when the
+     * store fails.
+     */
+    public CompletionStage<DeletionReceipt> deleteSamples(long[] sampleIds) {
+        PendingDeletion deletion = new PendingDeletion(sampleIds.clone(), new CompletableFuture<>());
+        log.delete(deletion);
+        return deletion.receipt();
     }
 
     /**
@@ -106,6 +202,7 @@ public final class Run {
     /** Commits what waits, then lets the rows go. */
     void close() {
         closed = true;
+        loader.cancel();
         log.stop(new IOException("the data directory of run '%s' is closed".formatted(definition.id())), true);
         rows.release();
     }
@@ -113,33 +210,41 @@ public final class Run {
     /** Ends the writers, whose waiting batches fail, and lets the rows go. The files are gone already. */
     void deleted() {
         closed = true;
+        loader.cancel();
         log.stop(new UnknownRunException(definition.id()), false).forEach(RunWriter::end);
         rows.release();
     }
 
-    /** Puts the batches of the log into memory again. */
-    private static final class Recovery implements RecoveredBatch.Visitor {
+    /** Makes the state again that the log tells of. */
+    private static final class Recovery implements LogVisitor {
 
-        private final RowTable rows;
         private final RunStateBuilder builder;
         private final double[] q;
-        private long revision;
 
         Recovery(RowTable rows) {
-            this.rows = rows;
             this.builder = new RunStateBuilder(rows);
             this.q = new double[rows.squaredNorms().blockCount()];
         }
 
         @Override
-        public void visit(RecoveredBatch batch) throws IOException {
-            rows.reserve(batch.storedCount());
+        public void batch(RecoveredBatch batch) {
             for (int i = 0; i < batch.storedCount(); i++) {
-                batch.readRow(i, rows.nextRow());
+                builder.skipTo(Math.toIntExact(batch.ordinal(i)), false);
                 batch.squaredNorms(i, q);
-                builder.append(batch.sampleId(i), q);
+                builder.append(batch.sampleId(i), q, batch.rowChecksum(i));
             }
-            revision = batch.revision();
+        }
+
+        @Override
+        public void deletion(long revision, long[] sampleIds) {
+            for (long sampleId : sampleIds) {
+                builder.delete(sampleId);
+            }
+        }
+
+        @Override
+        public void missing(long ordinalEnd, boolean damaged) {
+            builder.skipTo(Math.toIntExact(ordinalEnd), damaged);
         }
     }
 }

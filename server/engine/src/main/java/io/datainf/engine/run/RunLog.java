@@ -27,13 +27,14 @@ final class RunLog {
     private final GroupCommit commit;
     private final StoreOptions options;
     private final RunDefinition definition;
+    private final StoreHealth health;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition arrived = lock.newCondition();
     private final Condition stopped = lock.newCondition();
 
     @GuardedBy("lock")
-    private final ArrayDeque<PendingBatch> waiting = new ArrayDeque<>();
+    private final ArrayDeque<PendingOperation> waiting = new ArrayDeque<>();
 
     @GuardedBy("lock")
     private final Map<String, RunWriter> writers = new HashMap<>();
@@ -45,7 +46,8 @@ final class RunLog {
     @GuardedBy("lock")
     private @Nullable Exception end;
 
-    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options) {
+    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options, StoreHealth health) {
+        this.health = health;
         this.runId = definition.id();
         this.definition = definition;
         this.commit = commit;
@@ -62,13 +64,7 @@ final class RunLog {
             if (superseded != null) {
                 superseded.supersede();
             }
-            if (thread == null) {
-                thread = Thread.ofPlatform()
-                        .name("datainf-log-" + runId)
-                        .daemon()
-                        .unstarted(this::work);
-                thread.start();
-            }
+            startThread();
         } finally {
             lock.unlock();
         }
@@ -90,6 +86,25 @@ final class RunLog {
 
     long durableBatchSeq(String writerId) {
         return commit.durableBatchSeq(writerId);
+    }
+
+    /** Queues a deletion; its receipt completes on the log thread, or here if the log has ended. */
+    void delete(PendingDeletion deletion) {
+        Exception refusal;
+        lock.lock();
+        try {
+            refusal = end;
+            if (refusal == null) {
+                waiting.add(deletion);
+                startThread();
+                arrived.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (refusal != null) {
+            deletion.fail(refusal);
+        }
     }
 
     /** Queues a batch; its receipt completes on the log thread, or here if the writer may not write. */
@@ -119,7 +134,7 @@ final class RunLog {
      */
     List<RunWriter> stop(Exception reason, boolean drain) {
         List<RunWriter> ended;
-        List<PendingBatch> dropped = new ArrayList<>();
+        List<PendingOperation> dropped = new ArrayList<>();
         lock.lock();
         try {
             if (Thread.currentThread().equals(thread)) {
@@ -160,6 +175,14 @@ final class RunLog {
     }
 
     @GuardedBy("lock")
+    private void startThread() {
+        if (thread == null) {
+            thread = Thread.ofPlatform().name("datainf-log-" + runId).daemon().unstarted(this::work);
+            thread.start();
+        }
+    }
+
+    @GuardedBy("lock")
     private @Nullable Exception refusal(RunWriter writer) {
         if (end != null) {
             return end;
@@ -176,7 +199,7 @@ final class RunLog {
     private void work() {
         try {
             while (true) {
-                List<PendingBatch> group = takeGroup();
+                List<PendingOperation> group = takeGroup();
                 // An interrupt, of which nobody knows here, would close the file.
                 boolean ignored = Thread.interrupted();
                 if (group.isEmpty()) {
@@ -186,8 +209,11 @@ final class RunLog {
                     }
                 } else {
                     IOException failure = commit.commit(group);
-                    if (failure != null) {
-                        logger.error("run '{}': {} batches failed", runId, group.size(), failure);
+                    if (failure == null) {
+                        health.worked();
+                    } else {
+                        health.failed(runId, failure);
+                        logger.error("run '{}': {} batches or deletions failed", runId, group.size(), failure);
                         // They would leave gaps behind those that failed.
                         takeAll().forEach(batch -> batch.fail(failure));
                     }
@@ -198,19 +224,22 @@ final class RunLog {
         }
     }
 
-    /** Waits for batches and takes as many as fit into one group; none when there is nothing left to wait for. */
-    private List<PendingBatch> takeGroup() {
+    /** Waits for work and takes as much of one kind as fits a group; none when there is nothing left to wait for. */
+    private List<PendingOperation> takeGroup() {
         lock.lock();
         try {
             while (waiting.isEmpty() && !writers.isEmpty()) {
                 arrived.awaitUninterruptibly();
             }
-            List<PendingBatch> group = new ArrayList<>();
+            List<PendingOperation> group = new ArrayList<>();
             long bytes = 0;
-            while (bytes < options.groupBytes() && !waiting.isEmpty()) {
-                PendingBatch batch = waiting.remove();
-                bytes += batch.bytes();
-                group.add(batch);
+            while (bytes < options.groupBytes()
+                    && !waiting.isEmpty()
+                    && (group.isEmpty()
+                            || group.getLast().getClass() == waiting.getFirst().getClass())) {
+                PendingOperation operation = waiting.remove();
+                bytes += operation.bytes();
+                group.add(operation);
             }
             return group;
         } finally {
@@ -218,10 +247,10 @@ final class RunLog {
         }
     }
 
-    private List<PendingBatch> takeAll() {
+    private List<PendingOperation> takeAll() {
         lock.lock();
         try {
-            List<PendingBatch> all = List.copyOf(waiting);
+            List<PendingOperation> all = List.copyOf(waiting);
             waiting.clear();
             return all;
         } finally {

@@ -11,7 +11,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,6 +30,10 @@ import org.slf4j.LoggerFactory;
 public final class RunRegistry implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(RunRegistry.class);
+
+    // More of them would only make the disk seek.
+    private static final int LOADER_THREADS = 2;
+    private static final long MAINTENANCE_MILLIS = 1_000;
 
     /** What is known of one run. */
     private sealed interface Entry {
@@ -38,6 +48,12 @@ public final class RunRegistry implements AutoCloseable {
     private final MemoryBudget budget;
     private final StoreEvents events;
     private final StoreOptions options;
+    private final StoreHealth health = new StoreHealth();
+    private final ExecutorService loaders = Executors.newFixedThreadPool(
+            LOADER_THREADS,
+            Thread.ofPlatform().name("datainf-load-", 0).daemon().factory());
+    private final ScheduledExecutorService maintainer = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().name("datainf-maintain").daemon().factory());
     private final ConcurrentSkipListMap<String, Entry> entries = new ConcurrentSkipListMap<>();
     // Held while runs are created and deleted, I/O included: both are rare, and order matters between them.
     private final Object lock = new Object();
@@ -67,14 +83,17 @@ public final class RunRegistry implements AutoCloseable {
         return open(dataDirectory, memoryBudgetBytes, events, StoreOptions.DEFAULT);
     }
 
-    static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events, StoreOptions options)
+    /** The same with other options. */
+    public static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events, StoreOptions options)
             throws IOException {
         MemoryBudget budget = new MemoryBudget(memoryBudgetBytes);
-        DataDirectory directory = DataDirectory.open(dataDirectory);
+        DataDirectory directory = DataDirectory.open(dataDirectory, options.files());
         RunRegistry registry = new RunRegistry(directory, budget, events, options);
         boolean opened = false;
         try {
             registry.openRuns();
+            Future<?> ignored = registry.maintainer.scheduleWithFixedDelay(
+                    registry::maintain, MAINTENANCE_MILLIS, MAINTENANCE_MILLIS, TimeUnit.MILLISECONDS);
             opened = true;
             return registry;
         } finally {
@@ -159,13 +178,26 @@ public final class RunRegistry implements AutoCloseable {
     public StorageFigures figures() {
         long runCount = 0;
         long rowCount = 0;
+        long damagedCount = 0;
         for (Entry entry : entries.values()) {
             runCount++;
             if (entry instanceof Entry.Open open) {
                 rowCount += open.run().sampleCount();
+                damagedCount += open.run().damagedCount();
             }
         }
-        return new StorageFigures(runCount, rowCount, budget.reservedBytes(), budget.limitBytes());
+        return new StorageFigures(
+                runCount,
+                rowCount,
+                damagedCount,
+                budget.reservedBytes(),
+                budget.limitBytes(),
+                writeTrouble().isEmpty());
+    }
+
+    /** Why the data directory takes no writes; empty while it does. Mends itself when space or the disk returns. */
+    public Optional<String> writeTrouble() {
+        return health.trouble();
     }
 
     /** Forces what is pending, closes all runs and unlocks the directory. */
@@ -181,7 +213,39 @@ public final class RunRegistry implements AutoCloseable {
                     open.run().close();
                 }
             }
+            maintainer.close();
+            loaders.close();
             directory.close();
+        }
+    }
+
+    /** Does for all runs what can wait, and finds out whether a disk that refused writes takes them again. */
+    void maintain() {
+        if (health.trouble().isPresent()) {
+            probe();
+        }
+        for (Entry entry : entries.values()) {
+            if (entry instanceof Entry.Open(Run run)) {
+                try {
+                    run.maintain();
+                } catch (RuntimeException | Error e) {
+                    // An exception would end the schedule for all.
+                    logger.error(
+                            "run '{}': maintenance failed", run.definition().id(), e);
+                }
+            }
+        }
+    }
+
+    private void probe() {
+        try {
+            synchronized (lock) {
+                requireOpen();
+                directory.probe();
+            }
+            health.worked();
+        } catch (IOException | IllegalStateException e) {
+            logger.debug("still no writes", e);
         }
     }
 
@@ -202,7 +266,9 @@ public final class RunRegistry implements AutoCloseable {
     private Entry open(String name) {
         try {
             RunManifest manifest = directory.readManifest(name);
-            return new Entry.Open(Run.open(directory.runDirectory(name), manifest, budget, options, events));
+            Run run = Run.open(directory.runDirectory(name), manifest, budget, options, events, health);
+            loaders.execute(run::load);
+            return new Entry.Open(run);
         } catch (RuntimeException e) {
             logger.error("run '{}' is not served", name, e);
             return new Entry.Refused(e);

@@ -21,7 +21,11 @@ public final class RunSnapshot implements AutoCloseable {
         this.rows = rows;
         this.state = state;
         this.samples = new SampleSet(
-                rows.gradients(), rows.squaredNorms(), state.rowCount(), state.deadRows(), state.statistics());
+                rows.gradients(),
+                rows.squaredNorms(),
+                state.rowCount(),
+                state.deadRows(),
+                state.statistics().get());
     }
 
     /** What the run is. */

@@ -1,6 +1,5 @@
 package io.datainf.engine.run;
 
-import io.datainf.engine.influence.BlockStatistics;
 import java.util.BitSet;
 
 /**
@@ -8,7 +7,10 @@ import java.util.BitSet;
  *
  * @param revision steps so far
  * @param rowCount rows, dead ones included
- * @param deadRows ordinals of rows that were replaced; not changed
+ * @param sampleCount live rows, n
+ * @param deadRows ordinals of rows that do not count: replaced, deleted, damaged, or left out by compaction; not changed
+ * @param damagedRows those of them that were never replaced or deleted, and cannot be read; not changed
  * @param statistics n and sum of q over the live rows
  */
-record RunState(long revision, int rowCount, BitSet deadRows, BlockStatistics statistics) {}
+record RunState(
+        long revision, int rowCount, int sampleCount, BitSet deadRows, BitSet damagedRows, LazyStatistics statistics) {}

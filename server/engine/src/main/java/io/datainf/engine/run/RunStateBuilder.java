@@ -2,56 +2,129 @@ package io.datainf.engine.run;
 
 import io.datainf.engine.influence.BlockStatisticsAccumulator;
 import java.util.BitSet;
+import java.util.HashSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Leads a run from one state to the next, when it is recovered and when batches arrive.
+ * Leads a run from one state to the next, when it is recovered and when batches and deletions arrive.
  *
  * <p>The statistics are always those of one compensated sum over the live rows in ordinal order: a new row continues the
- * sum, a replacement starts it again. So they are bit-identical after a restart. One thread.
+ * sum, a row that dies starts it again. So they are bit-identical after a restart. Not safe for concurrent use.
  */
 final class RunStateBuilder {
 
     private final RowTable rows;
-    private BlockStatisticsAccumulator sums;
+    private final Set<Long> deletedIds = new HashSet<>();
+    // Null since a row died, until someone has summed again.
+    private @Nullable BlockStatisticsAccumulator sums;
     private BitSet deadRows = new BitSet();
-    private boolean deadRowsShared;
-    private boolean resum;
+    private BitSet damagedRows = new BitSet();
+    private int deadCount;
+    private boolean shared;
+    private @Nullable LazyStatistics last;
 
     RunStateBuilder(RowTable rows) {
         this.rows = rows;
-        this.sums = newSums();
+        this.sums = new BlockStatisticsAccumulator(rows.squaredNorms().blockCount());
     }
 
-    /** Appends the row that was filled into {@link RowTable#nextRow()}. */
-    void append(long id, double[] q) {
-        int replaced = rows.append(id, q);
-        if (replaced >= 0) {
-            if (deadRowsShared) {
-                deadRows = (BitSet) deadRows.clone();
-                deadRowsShared = false;
-            }
-            deadRows.set(replaced);
-            resum = true;
-        } else if (!resum) {
+    /** Appends a row; returns whether it replaces a live one. See {@link RowTable#append}. */
+    boolean append(long id, double[] q, int checksum) {
+        resumeSums();
+        int before = rows.append(id, q, checksum);
+        boolean replaces = before >= 0 && !deadRows.get(before);
+        if (before >= 0) {
+            die(before);
+        }
+        if (!deletedIds.isEmpty()) {
+            deletedIds.remove(id);
+        }
+        if (sums != null) {
             sums.add(q);
         }
+        return replaces;
     }
 
-    /** Returns the state after all rows appended so far. */
-    RunState build(long revision) {
-        if (resum) {
-            sums = newSums();
-            for (int ordinal = deadRows.nextClearBit(0); ordinal < rows.rowCount(); ) {
-                sums.add(rows.squaredNorms(), ordinal);
-                ordinal = deadRows.nextClearBit(ordinal + 1);
-            }
-            resum = false;
+    /** Deletes the sample of this id, and remembers that it was deleted. */
+    void delete(long id) {
+        int ordinal = rows.newestOrdinal(id);
+        if (ordinal >= 0) {
+            die(ordinal);
         }
-        deadRowsShared = true;
-        return new RunState(revision, rows.rowCount(), deadRows, sums.snapshot());
+        deletedIds.add(id);
     }
 
-    private BlockStatisticsAccumulator newSums() {
-        return new BlockStatisticsAccumulator(rows.squaredNorms().blockCount());
+    /** Appends ordinals without rows up to {@code rowCount}; {@code damaged} if samples were lost there. */
+    void skipTo(int rowCount, boolean damaged) {
+        while (rows.rowCount() < rowCount) {
+            int ordinal = rows.rowCount();
+            rows.appendHole();
+            unshare();
+            deadRows.set(ordinal);
+            damagedRows.set(ordinal, damaged);
+            deadCount++;
+        }
+    }
+
+    /** Takes a live row out because it cannot be read. */
+    void damage(int ordinal) {
+        if (!deadRows.get(ordinal)) {
+            die(ordinal);
+            damagedRows.set(ordinal);
+        }
+    }
+
+    /** Whether a row does not count. */
+    boolean dead(int ordinal) {
+        return deadRows.get(ordinal);
+    }
+
+    /** Whether the sample of this id was deleted, and not added again since. */
+    boolean deleted(long id) {
+        return !deletedIds.isEmpty() && deletedIds.contains(id);
+    }
+
+    /** Whether the run holds a sample of this id, damaged ones included. */
+    boolean holds(long id) {
+        int ordinal = rows.newestOrdinal(id);
+        return ordinal >= 0 && (!deadRows.get(ordinal) || damagedRows.get(ordinal));
+    }
+
+    /** Returns the state after everything so far. */
+    RunState build(long revision) {
+        shared = true;
+        LazyStatistics statistics =
+                new LazyStatistics(rows, rows.rowCount(), deadRows, sums == null ? null : sums.snapshot());
+        last = statistics;
+        return new RunState(revision, rows.rowCount(), rows.rowCount() - deadCount, deadRows, damagedRows, statistics);
+    }
+
+    private void die(int ordinal) {
+        unshare();
+        damagedRows.clear(ordinal);
+        if (!deadRows.get(ordinal)) {
+            deadRows.set(ordinal);
+            deadCount++;
+            sums = null;
+            last = null;
+        }
+    }
+
+    private void unshare() {
+        if (shared) {
+            deadRows = (BitSet) deadRows.clone();
+            damagedRows = (BitSet) damagedRows.clone();
+            shared = false;
+        }
+    }
+
+    /** Goes on with the sums of the last state if someone has asked for them and no row has died since. */
+    private void resumeSums() {
+        LazyStatistics latest = last;
+        if (sums == null && latest != null) {
+            sums = latest.takeSums();
+        }
+        last = null;
     }
 }

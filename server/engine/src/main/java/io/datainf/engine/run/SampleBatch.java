@@ -11,11 +11,17 @@ import java.util.Arrays;
  * @param sampleIds the trainer's ids, [k], no id twice
  * @param steps training step of each sample, [k], or empty
  * @param elementType encoding of {@code gradients}
+ * @param allowDeleted whether samples that were deleted may come back
  * @param gradients [k, D] row-major, little-endian, no padding; borrowed until the append has completed
  */
 @SuppressWarnings("ArrayRecordComponent") // handed over, not shared
 public record SampleBatch(
-        long batchSeq, long[] sampleIds, long[] steps, ElementType elementType, MemorySegment gradients) {
+        long batchSeq,
+        long[] sampleIds,
+        long[] steps,
+        boolean allowDeleted,
+        ElementType elementType,
+        MemorySegment gradients) {
 
     public SampleBatch {
         if (batchSeq < 1) {
@@ -29,6 +35,12 @@ public record SampleBatch(
                     .formatted(steps.length, sampleIds.length));
         }
         requireDistinct(sampleIds);
+    }
+
+    /** Creates a batch in which no deleted sample may come back. */
+    public SampleBatch(
+            long batchSeq, long[] sampleIds, long[] steps, ElementType elementType, MemorySegment gradients) {
+        this(batchSeq, sampleIds, steps, false, elementType, gradients);
     }
 
     private static void requireDistinct(long[] sampleIds) {

@@ -5,7 +5,10 @@ package io.datainf.engine.run;
  *
  * @param runCount runs
  * @param rowCount live rows in memory
+ * @param damagedCount samples that cannot be read
  * @param memoryBytes bytes of rows in memory, padding and dead rows included
  * @param memoryBudgetBytes most that may be held
+ * @param writable whether the last write was durable
  */
-public record StorageFigures(long runCount, long rowCount, long memoryBytes, long memoryBudgetBytes) {}
+public record StorageFigures(
+        long runCount, long rowCount, long damagedCount, long memoryBytes, long memoryBudgetBytes, boolean writable) {}

@@ -7,16 +7,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A file that grows at its end: what the log needs of the operating system, so that tests can make it fail. One thread. */
+/** A file that grows at its end. One thread. */
 public interface AppendFile extends Closeable {
-
-    /** How segment files are opened. */
-    @FunctionalInterface
-    interface Opener {
-
-        /** Opens a file, creating it if there is none. */
-        AppendFile open(Path path) throws IOException;
-    }
 
     /** Length of the file, bytes. */
     long length() throws IOException;

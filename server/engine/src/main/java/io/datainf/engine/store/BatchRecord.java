@@ -10,4 +10,11 @@ package io.datainf.engine.store;
  * @param stored positions in the batch of the samples to store, ascending; others were duplicates or refused
  */
 @SuppressWarnings("ArrayRecordComponent") // not shared
-public record BatchRecord(String writerId, long batchSeq, long revision, SampleColumns samples, int[] stored) {}
+public record BatchRecord(String writerId, long batchSeq, long revision, SampleColumns samples, int[] stored)
+        implements LogRecord {
+
+    @Override
+    public int rowCount() {
+        return stored.length;
+    }
+}

@@ -31,6 +31,7 @@ public final class DataDirectory implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(DataDirectory.class);
     private static final String LOCK_FILE = "lock";
+    private static final int PROBE_BYTES = 1 << 20;
     // A process loses its POSIX lock when it closes any channel on the file, so a second opening within this process
     // must
     // be turned away before it touches the file.
@@ -39,12 +40,14 @@ public final class DataDirectory implements AutoCloseable {
     private final Path root;
     private final Path runs;
     private final Path temporary;
+    private final StoreFiles files;
     private final FileChannel lockChannel;
 
-    private DataDirectory(Path root, FileChannel lockChannel) {
+    private DataDirectory(Path root, StoreFiles files, FileChannel lockChannel) {
         this.root = root;
         this.runs = root.resolve("runs");
         this.temporary = root.resolve("tmp");
+        this.files = files;
         this.lockChannel = lockChannel;
     }
 
@@ -53,7 +56,7 @@ public final class DataDirectory implements AutoCloseable {
      *
      * @throws DataDirectoryInUseException if another server holds it
      */
-    public static DataDirectory open(Path path) throws IOException {
+    public static DataDirectory open(Path path, StoreFiles files) throws IOException {
         Files.createDirectories(path);
         Path root = path.toRealPath();
         if (!HELD_HERE.add(root)) {
@@ -61,7 +64,7 @@ public final class DataDirectory implements AutoCloseable {
         }
         boolean opened = false;
         try {
-            DataDirectory directory = new DataDirectory(root, lock(root));
+            DataDirectory directory = new DataDirectory(root, files, lock(root));
             try {
                 directory.prepare();
                 opened = true;
@@ -110,12 +113,13 @@ public final class DataDirectory implements AutoCloseable {
     /** Creates the directory of a run that does not exist, durably: after a crash it is there whole or not at all. */
     public void createRun(RunManifest manifest) throws IOException {
         Path staged = temporary.resolve(UUID.randomUUID().toString());
-        Files.createDirectory(staged);
+        files.createDirectory(staged);
         Path target = runDirectory(manifest.runId());
         boolean created = false;
         try {
-            DurableFiles.writeAtomically(staged.resolve(ManifestFormat.FILE_NAME), ManifestFormat.encode(manifest));
-            DurableFiles.publish(staged, target);
+            DurableFiles.writeAtomically(
+                    files, staged.resolve(ManifestFormat.FILE_NAME), ManifestFormat.encode(manifest));
+            DurableFiles.publish(files, staged, target);
             created = true;
         } finally {
             if (!created) {
@@ -127,9 +131,24 @@ public final class DataDirectory implements AutoCloseable {
     /** Takes a run away, durably. What cannot be removed at once is removed when the directory is next opened. */
     public void deleteRun(String runName) throws IOException {
         Path doomed = temporary.resolve(UUID.randomUUID().toString());
-        DurableFiles.publish(runDirectory(runName), doomed);
-        DurableFiles.forceDirectory(runs);
+        DurableFiles.publish(files, runDirectory(runName), doomed);
+        files.forceDirectory(runs);
         deleteLater(doomed);
+    }
+
+    /**
+     * Writes some bytes durably and removes them.
+     *
+     * @throws IOException if the file system does not take them
+     */
+    public void probe() throws IOException {
+        Path file = temporary.resolve("probe");
+        try (AppendFile written = files.append(file)) {
+            written.append(new ByteBuffer[] {ByteBuffer.allocate(PROBE_BYTES)});
+            written.force();
+        } finally {
+            files.delete(file);
+        }
     }
 
     /** Unlocks the directory. */
@@ -151,15 +170,15 @@ public final class DataDirectory implements AutoCloseable {
     private void prepare() throws IOException {
         Files.createDirectories(runs);
         Files.createDirectories(temporary);
-        DurableFiles.forceDirectory(root);
+        files.forceDirectory(root);
         for (Path leftover : DurableFiles.list(temporary)) {
             deleteLater(leftover);
         }
     }
 
-    private static void deleteLater(Path path) {
+    private void deleteLater(Path path) {
         try {
-            DurableFiles.deleteRecursively(path);
+            DurableFiles.deleteRecursively(files, path);
         } catch (IOException e) {
             logger.warn("{} could not be removed; it will be when the server next starts", path, e);
         }

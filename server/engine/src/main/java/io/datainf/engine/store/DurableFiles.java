@@ -3,13 +3,10 @@ package io.datainf.engine.store;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.stream.Stream;
@@ -23,16 +20,14 @@ final class DurableFiles {
     private DurableFiles() {}
 
     /** Writes a file that is there whole or not at all, replacing an older one. */
-    static void writeAtomically(Path file, ByteBuffer content) throws IOException {
+    static void writeAtomically(StoreFiles files, Path file, ByteBuffer... content) throws IOException {
         Path temporary = temporary(file);
-        try (FileChannel channel = FileChannel.open(
-                temporary, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-            while (content.hasRemaining()) {
-                channel.write(content);
-            }
-            channel.force(true);
+        files.delete(temporary);
+        try (AppendFile written = files.append(temporary)) {
+            written.append(content);
+            written.force();
         }
-        publish(temporary, file);
+        publish(files, temporary, file);
     }
 
     /** The name under which a file is written before it is published. */
@@ -41,16 +36,9 @@ final class DurableFiles {
     }
 
     /** Gives a forced file or directory its final name, durably. Both names lie on one file system. */
-    static void publish(Path temporary, Path target) throws IOException {
-        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-        forceDirectory(parent(target));
-    }
-
-    /** Makes the names in a directory durable. */
-    static void forceDirectory(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
+    static void publish(StoreFiles files, Path temporary, Path target) throws IOException {
+        files.rename(temporary, target);
+        files.forceDirectory(parent(target));
     }
 
     /** Entries of a directory, by name. */
@@ -62,11 +50,11 @@ final class DurableFiles {
         }
     }
 
-    static void deleteRecursively(Path root) throws IOException {
+    static void deleteRecursively(StoreFiles files, Path root) throws IOException {
         Files.walkFileTree(root, new SimpleFileVisitor<>() {
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
+                files.delete(file);
                 return FileVisitResult.CONTINUE;
             }
 
@@ -76,7 +64,7 @@ final class DurableFiles {
                 if (failure != null) {
                     throw failure;
                 }
-                Files.delete(directory);
+                files.delete(directory);
                 return FileVisitResult.CONTINUE;
             }
         });

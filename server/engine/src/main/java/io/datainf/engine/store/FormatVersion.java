@@ -10,11 +10,14 @@ final class FormatVersion {
 
     private FormatVersion() {}
 
-    static void check(Path file, int magic, int expectedMagic, int version, int oldestVersion, int newestVersion) {
-        if (magic != expectedMagic) {
+    static void checkMagic(Path file, int magic, int expected) {
+        if (magic != expected) {
             throw new CorruptSegmentException(
-                    file, MAGIC_OFFSET, "magic 0x%08x".formatted(expectedMagic), "0x%08x".formatted(magic));
+                    file, MAGIC_OFFSET, "magic 0x%08x".formatted(expected), "0x%08x".formatted(magic));
         }
+    }
+
+    static void check(Path file, int version, int oldestVersion, int newestVersion) {
         if (version < oldestVersion) {
             throw new FormatTooOldException(file, VERSION_OFFSET, oldestVersion, version);
         }

@@ -81,7 +81,8 @@ final class ManifestFormat {
         if (bodyBytes < VERSION_OFFSET + Integer.BYTES) {
             throw new CorruptSegmentException(file, bytes.length, "a manifest", "the end of the file");
         }
-        FormatVersion.check(file, buffer.getInt(), MAGIC, buffer.getInt(), OLDEST_VERSION, VERSION);
+        FormatVersion.checkMagic(file, buffer.getInt(), MAGIC);
+        FormatVersion.check(file, buffer.getInt(), OLDEST_VERSION, VERSION);
         int stored = buffer.getInt(bodyBytes);
         int computed = checksum(bytes, bodyBytes);
         if (stored != computed) {

@@ -1,26 +1,11 @@
 package io.datainf.engine.store;
 
-import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-
-/** One batch of the log, read back. Valid only during the call that it is handed to. */
+/** What the log says of the samples of a batch. Valid only during the call that it is handed to. */
 public final class RecoveredBatch {
 
-    /** Takes the batches of a log in the order in which they were written. */
-    @FunctionalInterface
-    public interface Visitor {
-
-        /** Takes one batch. */
-        void visit(RecoveredBatch batch) throws IOException;
-    }
-
-    private final SegmentReader segment;
-    private final long position;
     private final FrameFormat.Head head;
 
-    RecoveredBatch(SegmentReader segment, long position, FrameFormat.Head head) {
-        this.segment = segment;
-        this.position = position;
+    RecoveredBatch(FrameFormat.Head head) {
         this.head = head;
     }
 
@@ -31,7 +16,12 @@ public final class RecoveredBatch {
 
     /** Samples stored, s. */
     public int storedCount() {
-        return head.shape().storedCount();
+        return head.shape().rowCount();
+    }
+
+    /** Ordinal of the {@code i}-th stored sample; ascending. */
+    public long ordinal(int i) {
+        return head.ordinal(i);
     }
 
     /** Id of the {@code i}-th stored sample. */
@@ -44,12 +34,8 @@ public final class RecoveredBatch {
         head.squaredNorms(i, target);
     }
 
-    /**
-     * Reads the row of the {@code i}-th stored sample into {@code target}, a row long and outside the heap.
-     *
-     * @throws CorruptSegmentException if it is damaged
-     */
-    public void readRow(int i, MemorySegment target) throws IOException {
-        segment.readRow(position, head, i, target);
+    /** CRC-32C of the row of the {@code i}-th stored sample. */
+    public int rowChecksum(int i) {
+        return head.rowChecksum(i);
     }
 }

@@ -11,39 +11,40 @@ import java.nio.file.StandardOpenOption;
 /** Reads one segment file. One thread. */
 final class SegmentReader implements AutoCloseable {
 
+    /** Takes what a segment holds, in order. */
+    interface Visitor {
+
+        /** Takes a valid frame; the head is valid during the call only. */
+        void frame(FrameFormat.Head head) throws IOException;
+
+        /** What was acknowledged is damaged; the next valid frame, or the end, comes next. */
+        void damaged(CorruptSegmentException damage);
+    }
+
     private static final long PIECE_BYTES = 1L << 30;
-    private static final long SCAN_BYTES = 1L << 20;
+    private static final long WINDOW_BYTES = 1L << 20;
 
     private final Path file;
     private final RowGeometry geometry;
     private final FileChannel channel;
     private final long length;
-    private final SegmentFormat.Header header;
     private final Arena arena = Arena.ofAuto();
     private final Crc32c crc = new Crc32c();
     private final MemorySegment fixed = arena.allocate(FrameFormat.FIXED_BYTES);
 
-    private SegmentReader(Path file, RunManifest manifest, RowGeometry geometry, FileChannel channel)
-            throws IOException {
+    private SegmentReader(Path file, RowGeometry geometry, FileChannel channel) throws IOException {
         this.file = file;
         this.geometry = geometry;
         this.channel = channel;
         this.length = channel.size();
-        MemorySegment bytes = arena.allocate(SegmentFormat.HEADER_BYTES);
-        read(0, bytes);
-        this.header = SegmentFormat.decode(file, bytes, manifest, geometry);
     }
 
-    /**
-     * Opens a segment.
-     *
-     * @throws StoreFormatException if its header is damaged, of another version, or of another run
-     */
-    static SegmentReader open(Path file, RunManifest manifest, RowGeometry geometry) throws IOException {
+    /** Opens a segment; nothing of it is looked at. */
+    static SegmentReader open(Path file, RowGeometry geometry) throws IOException {
         FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
         boolean opened = false;
         try {
-            SegmentReader reader = new SegmentReader(file, manifest, geometry, channel);
+            SegmentReader reader = new SegmentReader(file, geometry, channel);
             opened = true;
             return reader;
         } finally {
@@ -61,8 +62,16 @@ final class SegmentReader implements AutoCloseable {
         return length;
     }
 
-    SegmentFormat.Header header() {
-        return header;
+    /**
+     * Reads the header; its bytes.
+     *
+     * @throws StoreFormatException if it is damaged or of another version
+     */
+    MemorySegment readHeader() throws IOException {
+        MemorySegment bytes = arena.allocate(SegmentFormat.HEADER_BYTES);
+        read(0, bytes);
+        SegmentFormat.requireSound(file, bytes);
+        return bytes;
     }
 
     /**
@@ -71,40 +80,72 @@ final class SegmentReader implements AutoCloseable {
      */
     long durableBytes() throws IOException {
         long durable = SegmentFormat.HEADER_BYTES;
-        long position = SegmentFormat.HEADER_BYTES;
-        while (position + FrameFormat.FIXED_BYTES <= length) {
-            read(position, fixed);
-            if (!FrameFormat.isFrameAt(position, fixed, crc)) {
-                return Math.max(durable, durableBytesBeyond(position));
-            }
+        long position = nextFrame(SegmentFormat.HEADER_BYTES, length);
+        while (position >= 0) {
             durable = Math.max(durable, FrameFormat.durableBytes(fixed));
-            position += FrameFormat.frameBytes(fixed);
-        }
-        return durable;
-    }
-
-    private long durableBytesBeyond(long brokenPosition) throws IOException {
-        long durable = 0;
-        MemorySegment window = arena.allocate(SCAN_BYTES);
-        for (long start = brokenPosition; start < length; start += SCAN_BYTES) {
-            long bytes = Math.min(SCAN_BYTES, length - start) / FrameFormat.ALIGNMENT * FrameFormat.ALIGNMENT;
-            read(start, window.asSlice(0, bytes));
-            for (long offset = 0; offset < bytes; offset += FrameFormat.ALIGNMENT) {
-                MemorySegment candidate = window.asSlice(offset, FrameFormat.FIXED_BYTES);
-                if (FrameFormat.isFrameAt(start + offset, candidate, crc)) {
-                    durable = Math.max(durable, FrameFormat.durableBytes(candidate));
-                }
-            }
+            position = nextFrame(position + FrameFormat.frameBytes(fixed), length);
         }
         return durable;
     }
 
     /**
-     * Reads the head of the frame at {@code position}, which must end by {@code limit}. The head lives in {@code scratch}.
+     * Visits frames up to {@code limit} and returns where they end.
      *
-     * @throws CorruptSegmentException if there is no valid head
+     * @param durableBytes what was acknowledged: damage before is skipped and told; at damage beyond, the visit ends
      */
-    FrameFormat.Head readHead(long position, long limit, Arena scratch) throws IOException {
+    long visit(long durableBytes, long limit, Visitor visitor) throws IOException {
+        long position = SegmentFormat.HEADER_BYTES;
+        while (position < limit) {
+            try (Arena scratch = Arena.ofConfined()) {
+                FrameFormat.Head head;
+                try {
+                    head = readHead(position, limit, scratch);
+                    if (position >= durableBytes) {
+                        // What was handed on cannot be taken back, so look before.
+                        verifyRows(head, scratch);
+                    }
+                } catch (CorruptSegmentException e) {
+                    if (position >= durableBytes) {
+                        return position;
+                    }
+                    visitor.damaged(e);
+                    long next = nextFrame(position + FrameFormat.ALIGNMENT, limit);
+                    position = next < 0 ? durableBytes : next;
+                    continue;
+                }
+                visitor.frame(head);
+                position += head.shape().frameBytes();
+            }
+        }
+        return position;
+    }
+
+    /** Returns where the next frame begins that starts at {@code from} or later, or -1; its fixed part is in {@code fixed}. */
+    private long nextFrame(long from, long limit) throws IOException {
+        long end = Math.min(limit, length);
+        if (from + FrameFormat.FIXED_BYTES > end) {
+            return -1;
+        }
+        read(from, fixed);
+        if (FrameFormat.isFrameAt(from, fixed, crc)) {
+            return from;
+        }
+        MemorySegment window = arena.allocate(WINDOW_BYTES);
+        for (long start = from; start < end; start += WINDOW_BYTES) {
+            long bytes = Math.min(WINDOW_BYTES, end - start) / FrameFormat.ALIGNMENT * FrameFormat.ALIGNMENT;
+            read(start, window.asSlice(0, bytes));
+            for (long offset = 0; offset < bytes; offset += FrameFormat.ALIGNMENT) {
+                MemorySegment candidate = window.asSlice(offset, FrameFormat.FIXED_BYTES);
+                if (FrameFormat.isFrameAt(start + offset, candidate, crc)) {
+                    fixed.copyFrom(candidate);
+                    return start + offset;
+                }
+            }
+        }
+        return -1;
+    }
+
+    private FrameFormat.Head readHead(long position, long limit, Arena scratch) throws IOException {
         requireWithin(position, FrameFormat.FIXED_BYTES, limit);
         read(position, fixed);
         if (!FrameFormat.isFrameAt(position, fixed, crc)) {
@@ -115,17 +156,18 @@ final class SegmentReader implements AutoCloseable {
         MemorySegment bytes = scratch.allocate(shape.headBytes());
         read(position, bytes);
         FrameFormat.Head head = new FrameFormat.Head(shape, bytes);
-        head.validate(file, position, crc);
+        head.validate(file, crc);
         return head;
     }
 
     /**
      * Reads row {@code i} of a frame and checks it.
      *
+     * @param target at least a row long and outside the heap
      * @throws CorruptSegmentException if it is damaged
      */
-    void readRow(long position, FrameFormat.Head head, int i, MemorySegment target) throws IOException {
-        long offset = position + head.shape().rowOffset(i);
+    void readRow(FrameFormat.Head head, int i, MemorySegment target) throws IOException {
+        long offset = head.position() + head.shape().rowOffset(i);
         MemorySegment row = target.asSlice(0, geometry.rowBytes());
         read(offset, row);
         int computed = crc.of(row, 0, geometry.rowBytes());
@@ -134,16 +176,11 @@ final class SegmentReader implements AutoCloseable {
         }
     }
 
-    /**
-     * Checks all rows of a frame.
-     *
-     * @throws CorruptSegmentException if one is damaged
-     */
-    void verifyRows(long position, FrameFormat.Head head, Arena scratch) throws IOException {
-        if (head.shape().storedCount() > 0) {
+    private void verifyRows(FrameFormat.Head head, Arena scratch) throws IOException {
+        if (head.shape().rowCount() > 0) {
             MemorySegment row = scratch.allocate(geometry.rowBytes());
-            for (int i = 0; i < head.shape().storedCount(); i++) {
-                readRow(position, head, i, row);
+            for (int i = 0; i < head.shape().rowCount(); i++) {
+                readRow(head, i, row);
             }
         }
     }

@@ -1,32 +1,23 @@
 package io.datainf.engine.store;
 
-/** Is told what the store does, for metrics. Called on the log threads of runs: implementations must not block or throw. */
+/** Is told what the store does, for metrics. Called on the store's threads: implementations must not block or throw. */
 public interface StoreEvents {
 
     /** Ignores everything. */
-    StoreEvents NONE = new StoreEvents() {
-        @Override
-        public void appended(int batchCount, int sampleCount, long bytes) {}
+    StoreEvents NONE = new StoreEvents() {};
 
-        @Override
-        public void forced(long nanos) {}
-
-        @Override
-        public void failed() {}
-
-        @Override
-        public void tailCut(long bytes) {}
-    };
-
-    /** A group of batches was written, not yet forced. */
-    void appended(int batchCount, int sampleCount, long bytes);
+    /** A group of batches and deletions was written, not yet forced. */
+    default void appended(int recordCount, int sampleCount, long bytes) {}
 
     /** A force to disk took so long. */
-    void forced(long nanos);
+    default void forced(long nanos) {}
 
     /** A write or a force failed; the file is not written to again. */
-    void failed();
+    default void failed() {}
 
     /** Recovery cut an unfinished end of this length off a segment. */
-    void tailCut(long bytes);
+    default void tailCut(long bytes) {}
+
+    /** Something that was acknowledged cannot be read: a header, a frame or a row. */
+    default void damaged() {}
 }

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 
 /** A file of the data directory cannot be read as what it should be. Unchecked, because no caller can mend it. */
 public abstract sealed class StoreFormatException extends RuntimeException
-        permits CorruptSegmentException, FormatTooOldException, FormatTooNewException {
+        permits CorruptSegmentException, ForeignFileException, FormatTooOldException, FormatTooNewException {
 
     private static final long serialVersionUID = 1L;
 

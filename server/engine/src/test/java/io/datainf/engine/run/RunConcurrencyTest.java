@@ -75,15 +75,6 @@ class RunConcurrencyTest {
             public void appended(int batchCount, int sampleCount, long bytes) {
                 groups.incrementAndGet();
             }
-
-            @Override
-            public void forced(long nanos) {}
-
-            @Override
-            public void failed() {}
-
-            @Override
-            public void tailCut(long bytes) {}
         };
         AtomicLong outOfOrder = new AtomicLong();
         try (RunRegistry registry = RunRegistry.open(directory, RunFixture.BUDGET, events, StoreOptions.DEFAULT)) {
@@ -126,7 +117,7 @@ class RunConcurrencyTest {
                     writer.get();
                 }
             }
-            assertThat(registry.figures()).isEqualTo(new StorageFigures(0, 0, 0, RunFixture.BUDGET));
+            assertThat(registry.figures()).isEqualTo(new StorageFigures(0, 0, 0, 0, RunFixture.BUDGET, true));
         }
     }
 

@@ -10,8 +10,9 @@ import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementConversion;
 import io.datainf.engine.memory.ElementType;
-import io.datainf.engine.store.AppendFile;
+import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreEvents;
+import io.datainf.engine.store.StoreFiles;
 import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -53,8 +54,9 @@ final class RunFixture {
     }
 
     /** Small segments and small groups. */
-    static RunRegistry open(Path directory, long budgetBytes, AppendFile.Opener opener) throws IOException {
-        return RunRegistry.open(directory, budgetBytes, StoreEvents.NONE, new StoreOptions(4096, 1024, opener));
+    static RunRegistry open(Path directory, long budgetBytes, StoreFiles files) throws IOException {
+        return RunRegistry.open(
+                directory, budgetBytes, StoreEvents.NONE, new StoreOptions(4096, 1024, Durability.FSYNC, files));
     }
 
     /** A gradient that follows from {@code content}; no element is zero. */
@@ -135,6 +137,9 @@ final class RunFixture {
         BlockStatisticsAccumulator sums = new BlockStatisticsAccumulator(LAYOUT.blockCount());
         double[] q = new double[LAYOUT.blockCount()];
         for (int ordinal = 0; ordinal < samples.rowCount(); ordinal++) {
+            if (!samples.live(ordinal)) {
+                continue;
+            }
             SquaredNorms.ofRow(
                     samples.gradients().row(ordinal),
                     LAYOUT,
@@ -143,9 +148,7 @@ final class RunFixture {
             for (int l = 0; l < q.length; l++) {
                 assertThat(samples.squaredNorms().get(ordinal, l)).isEqualTo(q[l]);
             }
-            if (samples.live(ordinal)) {
-                sums.add(q);
-            }
+            sums.add(q);
         }
         assertSame(samples.statistics(), sums.snapshot());
     }

@@ -5,8 +5,8 @@ import static io.datainf.engine.run.RunFixture.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.datainf.engine.store.AppendFile;
 import io.datainf.engine.store.DataDirectoryInUseException;
+import io.datainf.engine.store.StoreFiles;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -118,7 +118,7 @@ class RunKillIT {
         private Child() {}
 
         public static void main(String[] arguments) throws Exception {
-            RunRegistry registry = RunFixture.open(Path.of(arguments[0]), RunFixture.BUDGET, AppendFile::open);
+            RunRegistry registry = RunFixture.open(Path.of(arguments[0]), RunFixture.BUDGET, StoreFiles.SYSTEM);
             Run run = registry.create(definition("run"));
             // Without its writers the process must end, so that the test does not wait for acks.
             Thread.setDefaultUncaughtExceptionHandler((thread, failure) -> {

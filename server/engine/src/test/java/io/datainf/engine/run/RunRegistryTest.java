@@ -13,13 +13,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
-import io.datainf.engine.store.AppendFile;
 import io.datainf.engine.store.CorruptSegmentException;
 import io.datainf.engine.store.DataDirectoryInUseException;
+import io.datainf.engine.store.ForeignFileException;
+import io.datainf.engine.store.StoreFiles;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -186,27 +188,34 @@ class RunRegistryTest {
 
     @Test
     void open_damagedRun_servesTheOthers() throws IOException {
-        for (String id : List.of("run", "sound", "headless")) {
+        for (String id : List.of("run", "sound", "headless", "foreign")) {
             await(registry.create(definition(id)).openWriter("writer").append(batch(1, 1, gradient(1))));
         }
         registry.close();
         damage(directory.resolve("runs/run/segment-0000000001.dseg"), 200);
+        Files.copy(
+                directory.resolve("runs/sound/segment-0000000001.dseg"),
+                directory.resolve("runs/foreign/segment-0000000001.dseg"),
+                StandardCopyOption.REPLACE_EXISTING);
         damage(directory.resolve("runs/headless/manifest"), 20);
         Files.createDirectory(directory.resolve("runs/lost+found"));
 
         registry = RunFixture.open(directory);
         assertThat(registry.get(new RunId("sound")).sampleCount()).isEqualTo(1);
-        assertThat(registry.list("", 10)).hasSize(1);
-        assertThatThrownBy(() -> registry.get(ID))
-                .isInstanceOf(CorruptSegmentException.class)
-                .hasMessageContaining("runs/run/segment-0000000001.dseg is corrupt at byte");
+        assertThat(registry.list("", 10)).hasSize(2);
+        assertThat(registry.get(ID).sampleCount()).isZero();
+        assertThat(registry.get(ID).damagedSamples()).isEqualTo(new DamagedSamples(1, List.of()));
+        assertThatThrownBy(() -> registry.get(new RunId("foreign")))
+                .isInstanceOf(ForeignFileException.class)
+                .hasMessageContaining("runs/foreign/segment-0000000001.dseg does not belong here at byte 16")
+                .hasMessageContaining("instance");
         assertThatThrownBy(() -> registry.create(definition("headless")))
                 .isInstanceOf(CorruptSegmentException.class)
                 .hasMessageContaining("runs/headless/manifest is corrupt at byte");
         assertThat(registry.figures().memoryBytes()).isEqualTo(128);
 
-        registry.delete(ID);
-        assertThat(registry.create(definition("run")).sampleCount()).isZero();
+        registry.delete(new RunId("foreign"));
+        assertThat(registry.create(definition("foreign")).sampleCount()).isZero();
     }
 
     @Test
@@ -217,7 +226,7 @@ class RunRegistryTest {
                 .append(batch(1, new long[] {1, 2}, gradient(1), gradient(2))));
         registry.close();
 
-        registry = RunFixture.open(directory, 256, AppendFile::open);
+        registry = RunFixture.open(directory, 256, StoreFiles.SYSTEM);
         assertThat(registry.get(new RunId("a")).sampleCount()).isEqualTo(1);
         assertThatThrownBy(() -> registry.get(new RunId("b"))).isInstanceOf(MemoryBudgetException.class);
         assertThat(registry.figures().memoryBytes()).isEqualTo(128);

@@ -61,7 +61,7 @@ class RunWriterTest {
     void append_newSamples_areStored() {
         BatchReceipt receipt = await(writer.append(batch(1, new long[] {7, -8}, gradient(1), gradient(2))));
 
-        assertThat(receipt).isEqualTo(new BatchReceipt(1, 2, 2, 0, List.of()));
+        assertThat(receipt).isEqualTo(new BatchReceipt(1, 2, 2, 0, 0, List.of()));
         assertThat(writer.resumeAfterBatchSeq()).isEqualTo(1);
         assertThat(run.revision()).isEqualTo(2);
         assertThat(run.sampleCount()).isEqualTo(2);
@@ -84,7 +84,7 @@ class RunWriterTest {
         await(writer.append(batch(1, 1, gradient(1))));
         BatchReceipt receipt = await(writer.append(batch(2, new long[] {1, 2}, gradient(1), gradient(2))));
 
-        assertThat(receipt).isEqualTo(new BatchReceipt(2, 2, 1, 1, List.of()));
+        assertThat(receipt).isEqualTo(new BatchReceipt(2, 2, 1, 0, 1, List.of()));
         try (RunSnapshot snapshot = run.snapshot()) {
             assertHolds(snapshot, Map.of(1L, gradient(1), 2L, gradient(2)));
         }
@@ -96,7 +96,7 @@ class RunWriterTest {
         try (RunSnapshot before = run.snapshot()) {
             BatchReceipt receipt = await(writer.append(batch(2, 1, gradient(3))));
 
-            assertThat(receipt).isEqualTo(new BatchReceipt(2, 3, 1, 0, List.of()));
+            assertThat(receipt).isEqualTo(new BatchReceipt(2, 3, 1, 1, 0, List.of()));
             assertHolds(before, Map.of(1L, gradient(1), 2L, gradient(2)));
             try (RunSnapshot after = run.snapshot()) {
                 assertHolds(after, Map.of(1L, gradient(3), 2L, gradient(2)));
@@ -218,7 +218,8 @@ class RunWriterTest {
     @Test
     void append_durableNumberAgain_changesNothing() {
         await(writer.append(batch(1, 1, gradient(1))));
-        assertThat(await(writer.append(batch(1, 2, gradient(2))))).isEqualTo(new BatchReceipt(1, 1, 0, 0, List.of()));
+        assertThat(await(writer.append(batch(1, 2, gradient(2)))))
+                .isEqualTo(new BatchReceipt(1, 1, 0, 0, 0, List.of()));
         assertThat(run.sampleCount()).isEqualTo(1);
     }
 
@@ -347,12 +348,12 @@ class RunWriterTest {
                 .hasMessageContaining("256 more");
         assertThat(failure(behind)).isInstanceOf(BatchOutOfOrderException.class);
         assertThat(run.sampleCount()).isEqualTo(1);
-        assertThat(registry.figures()).isEqualTo(new StorageFigures(2, 2, 256, 384));
+        assertThat(registry.figures()).isEqualTo(new StorageFigures(2, 2, 0, 256, 384, true));
 
         registry.delete(new RunId("other"));
         assertThat(await(writer.append(batch(2, new long[] {2, 3}, gradient(2), gradient(3))))
                         .storedCount())
                 .isEqualTo(2);
-        assertThat(registry.figures()).isEqualTo(new StorageFigures(1, 3, 384, 384));
+        assertThat(registry.figures()).isEqualTo(new StorageFigures(1, 3, 0, 384, 384, true));
     }
 }

@@ -18,9 +18,9 @@ class DataDirectoryTest {
     @Test
     void open_heldByThisProcess_isRefusedAndTheHolderKeepsTheLock() throws IOException {
         Path root = temporary.resolve("data");
-        try (DataDirectory held = DataDirectory.open(root)) {
+        try (DataDirectory held = DataDirectory.open(root, StoreFiles.SYSTEM)) {
             for (int attempt = 0; attempt < 2; attempt++) {
-                assertThatThrownBy(() -> DataDirectory.open(temporary.resolve("data/../data")))
+                assertThatThrownBy(() -> DataDirectory.open(temporary.resolve("data/../data"), StoreFiles.SYSTEM))
                         .isInstanceOf(DataDirectoryInUseException.class)
                         .hasMessageContaining(root.toString());
             }
@@ -28,18 +28,19 @@ class DataDirectoryTest {
                     .isEqualTo(Long.toString(ProcessHandle.current().pid()));
             assertThat(held.runNames()).isEmpty();
         }
-        DataDirectory.open(root).close();
+        DataDirectory.open(root, StoreFiles.SYSTEM).close();
     }
 
     @Test
     void open_notADirectory_saysSo() throws IOException {
         Path file = Files.writeString(temporary.resolve("file"), "");
-        assertThatThrownBy(() -> DataDirectory.open(file)).isInstanceOf(FileAlreadyExistsException.class);
+        assertThatThrownBy(() -> DataDirectory.open(file, StoreFiles.SYSTEM))
+                .isInstanceOf(FileAlreadyExistsException.class);
     }
 
     @Test
     void createRun_readBack_isEqual() throws IOException {
-        try (DataDirectory directory = DataDirectory.open(temporary)) {
+        try (DataDirectory directory = DataDirectory.open(temporary, StoreFiles.SYSTEM)) {
             directory.createRun(LogFixture.MANIFEST);
             assertThat(directory.runNames()).containsExactly("run");
             assertThat(directory.readManifest("run")).isEqualTo(LogFixture.MANIFEST);
@@ -48,7 +49,7 @@ class DataDirectoryTest {
 
     @Test
     void deleteRun_leavesNothing() throws IOException {
-        try (DataDirectory directory = DataDirectory.open(temporary)) {
+        try (DataDirectory directory = DataDirectory.open(temporary, StoreFiles.SYSTEM)) {
             directory.createRun(LogFixture.MANIFEST);
             directory.deleteRun("run");
             assertThat(directory.runNames()).isEmpty();
@@ -60,16 +61,16 @@ class DataDirectoryTest {
 
     @Test
     void open_removesWhatCrashesLeftBehind() throws IOException {
-        DataDirectory.open(temporary).close();
+        DataDirectory.open(temporary, StoreFiles.SYSTEM).close();
         Path leftover = Files.createDirectories(temporary.resolve("tmp/x/y"));
         Files.writeString(leftover.resolve("file"), "left over");
-        DataDirectory.open(temporary).close();
+        DataDirectory.open(temporary, StoreFiles.SYSTEM).close();
         assertThat(temporary.resolve("tmp")).isEmptyDirectory();
     }
 
     @Test
     void readManifest_missingOrOfAnotherRun_isRefused() throws IOException {
-        try (DataDirectory directory = DataDirectory.open(temporary)) {
+        try (DataDirectory directory = DataDirectory.open(temporary, StoreFiles.SYSTEM)) {
             Files.createDirectory(directory.runDirectory("empty"));
             assertThatThrownBy(() -> directory.readManifest("empty"))
                     .isInstanceOf(CorruptSegmentException.class)

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
 /** Files that fail on demand. Faults stay until taken back. Any number of threads. */
-public final class FaultyFiles implements AppendFile.Opener {
+public final class FaultyFiles implements StoreFiles {
 
     /** Means that appending works. */
     public static final long UNLIMITED = Long.MAX_VALUE;
@@ -14,6 +14,7 @@ public final class FaultyFiles implements AppendFile.Opener {
     private volatile boolean forceFails;
     private volatile boolean truncateFails;
     private volatile boolean openFails;
+    private volatile boolean nameChangesFail;
 
     /** Lets so many more bytes through, then fails each append after writing what fits. */
     public void limitAppends(long bytes) {
@@ -35,10 +36,15 @@ public final class FaultyFiles implements AppendFile.Opener {
         openFails = fails;
     }
 
+    /** Whether making, renaming and removing files and directories fails. */
+    public void failNameChanges(boolean fails) {
+        nameChangesFail = fails;
+    }
+
     @Override
-    public AppendFile open(Path path) throws IOException {
+    public AppendFile append(Path path) throws IOException {
         failIf(openFails, "open");
-        AppendFile file = AppendFile.open(path);
+        AppendFile file = SYSTEM.append(path);
         return new AppendFile() {
             @Override
             public long length() throws IOException {
@@ -74,6 +80,29 @@ public final class FaultyFiles implements AppendFile.Opener {
                 file.close();
             }
         };
+    }
+
+    @Override
+    public void createDirectory(Path directory) throws IOException {
+        failIf(nameChangesFail, "mkdir");
+        SYSTEM.createDirectory(directory);
+    }
+
+    @Override
+    public void rename(Path from, Path to) throws IOException {
+        failIf(nameChangesFail, "rename");
+        SYSTEM.rename(from, to);
+    }
+
+    @Override
+    public void delete(Path path) throws IOException {
+        failIf(nameChangesFail, "delete");
+        SYSTEM.delete(path);
+    }
+
+    @Override
+    public void forceDirectory(Path directory) throws IOException {
+        failIf(forceFails, "force of a directory");
     }
 
     private static void failIf(boolean fails, String operation) throws IOException {

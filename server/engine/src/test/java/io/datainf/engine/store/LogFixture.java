@@ -4,6 +4,7 @@ import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,8 +12,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.UUID;
 
 /** Logs, batches for them, and what recovery makes of them. */
@@ -33,45 +38,99 @@ final class LogFixture {
     /** One stored sample as recovery hands it on. */
     record Stored(long revision, long id, List<Double> q, List<Byte> row) {}
 
-    /** A recovered log with what it held. */
-    record Recovered(RecordLog log, List<Stored> samples, List<Long> tailsCut) {}
+    /**
+     * A recovered log with what it held.
+     *
+     * @param samples stored samples; a row that cannot be read is empty
+     * @param deletedIds ids in deletion records
+     * @param lostCount ordinals lost by damage
+     * @param damageCount damages told, those of rows included
+     */
+    record Recovered(
+            RecordLog log,
+            List<Stored> samples,
+            List<Long> deletedIds,
+            List<Long> tailsCut,
+            long lostCount,
+            int damageCount) {}
 
     static Recovered open(Path directory, StoreOptions options) throws IOException {
         return open(directory, MANIFEST, options);
     }
 
     static Recovered open(Path directory, RunManifest manifest, StoreOptions options) throws IOException {
-        List<Stored> samples = new ArrayList<>();
-        List<Long> tailsCut = new ArrayList<>();
-        StoreEvents events = new StoreEvents() {
-            @Override
-            public void appended(int batchCount, int sampleCount, long bytes) {}
-
-            @Override
-            public void forced(long nanos) {}
-
-            @Override
-            public void failed() {}
-
-            @Override
-            public void tailCut(long bytes) {
-                tailsCut.add(bytes);
-            }
-        };
-        RecordLog log =
-                RecordLog.open(directory, manifest, options, events, batch -> collect(batch, manifest, samples));
-        return new Recovered(log, samples, tailsCut);
+        Collector collector = new Collector(RowGeometry.of(manifest.layout(), manifest.storedType()));
+        RecordLog log = RecordLog.open(directory, manifest, options, collector, collector);
+        log.readRows(collector::rows);
+        return new Recovered(
+                log,
+                List.copyOf(collector.samples.values()),
+                collector.deletedIds,
+                collector.tailsCut,
+                collector.lostCount,
+                collector.damageCount);
     }
 
-    private static void collect(RecoveredBatch batch, RunManifest manifest, List<Stored> samples) throws IOException {
-        RowGeometry geometry = RowGeometry.of(manifest.layout(), manifest.storedType());
-        double[] q = new double[geometry.blockCount()];
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment row = arena.allocate(geometry.rowBytes());
+    private static final class Collector implements LogVisitor, StoreEvents {
+
+        private final RowGeometry geometry;
+        private final SortedMap<Long, Stored> samples = new TreeMap<>();
+        private final List<Long> deletedIds = new ArrayList<>();
+        private final List<Long> tailsCut = new ArrayList<>();
+        private long ordinalEnd;
+        private long lostCount;
+        private int damageCount;
+
+        Collector(RowGeometry geometry) {
+            this.geometry = geometry;
+        }
+
+        @Override
+        public void batch(RecoveredBatch batch) {
+            double[] q = new double[geometry.blockCount()];
             for (int i = 0; i < batch.storedCount(); i++) {
-                batch.readRow(i, row);
                 batch.squaredNorms(i, q);
-                samples.add(stored(batch.revision(), batch.sampleId(i), q, row));
+                Stored unread = stored(batch.revision(), batch.sampleId(i), q, MemorySegment.ofArray(new byte[0]));
+                ordinalEnd = batch.ordinal(i) + 1;
+                samples.put(batch.ordinal(i), unread);
+            }
+        }
+
+        @Override
+        public void deletion(long revision, long[] sampleIds) {
+            Arrays.stream(sampleIds).forEach(deletedIds::add);
+        }
+
+        @Override
+        public void missing(long newEnd, boolean damaged) {
+            lostCount += damaged ? newEnd - ordinalEnd : 0;
+            ordinalEnd = newEnd;
+        }
+
+        @Override
+        public void tailCut(long bytes) {
+            tailsCut.add(bytes);
+        }
+
+        @Override
+        public void damaged() {
+            damageCount++;
+        }
+
+        void rows(StoredRows rows) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment row = arena.allocate(geometry.rowBytes());
+                for (int i = 0; i < rows.rowCount(); i++) {
+                    Stored sample = Objects.requireNonNull(samples.get(rows.ordinal(i)));
+                    try {
+                        rows.read(i, row);
+                        samples.put(rows.ordinal(i), new Stored(sample.revision, sample.id, sample.q, bytes(row)));
+                    } catch (CorruptSegmentException e) {
+                        damageCount++;
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
             }
         }
     }
@@ -94,11 +153,15 @@ final class LogFixture {
         for (double value : q) {
             norms.add(value);
         }
+        return new Stored(revision, id, norms, bytes(row));
+    }
+
+    private static List<Byte> bytes(MemorySegment row) {
         List<Byte> bytes = new ArrayList<>();
         for (byte value : row.toArray(ValueLayout.JAVA_BYTE)) {
             bytes.add(value);
         }
-        return new Stored(revision, id, norms, bytes);
+        return bytes;
     }
 
     /** A batch whose bytes follow from {@code seed}; all samples are stored but those at multiples of {@code skipEvery}. */
@@ -150,7 +213,7 @@ final class LogFixture {
     /** Copies the files of a directory into another one, which it empties first. */
     static void copy(Path from, Path to) throws IOException {
         if (Files.exists(to)) {
-            DurableFiles.deleteRecursively(to);
+            DurableFiles.deleteRecursively(StoreFiles.SYSTEM, to);
         }
         Files.createDirectories(to);
         for (Path file : DurableFiles.list(from)) {

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
  * @param batchSeq the writer's number of the batch
  * @param sampleIds the trainer's ids, [k]
  * @param steps training step of each sample, [k], or empty
+ * @param allowDeleted whether samples that were deleted may come back
  * @param crc32c CRC-32C of {@code gradients}
  * @param elementOffset position in the sample of the first element; 0 for whole samples
  * @param gradients [k, D] row-major or elements of one sample, little-endian, no padding; borrowed for the call that takes
@@ -15,7 +16,13 @@ import java.nio.ByteBuffer;
  */
 @SuppressWarnings("ArrayRecordComponent") // handed over, not shared
 public record BatchMessage(
-        long batchSeq, long[] sampleIds, long[] steps, int crc32c, long elementOffset, ByteBuffer gradients) {
+        long batchSeq,
+        long[] sampleIds,
+        long[] steps,
+        boolean allowDeleted,
+        int crc32c,
+        long elementOffset,
+        ByteBuffer gradients) {
 
     /** What the message costs in memory: its gradients, and 8 bytes for each id and step. */
     long costBytes() {

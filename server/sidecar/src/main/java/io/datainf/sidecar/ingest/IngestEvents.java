@@ -15,9 +15,12 @@ public interface IngestEvents {
     /**
      * A batch is durable and its ack was handed over.
      *
+     * @param addedCount samples stored under ids that the run did not hold
+     * @param replacedCount samples stored in place of others
      * @param nanos from the arrival of its last byte to the ack
      */
-    void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos);
+    void batchAcked(
+            int addedCount, int replacedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos);
 
     /** A batch that arrived whole was not applied. */
     void batchFailed(int sampleCount, long payloadBytes);

@@ -276,22 +276,25 @@ public final class IngestSession {
     /** Needs the lock; calling the sink with it keeps acks in order, and the sink only hands over. */
     private void sendAck() {
         long revision = 0;
+        long replaced = 0;
         long duplicates = 0;
         List<RejectedSample> rejected = new ArrayList<>();
         long now = System.nanoTime();
         for (Outcome outcome : unsent) {
             BatchReceipt receipt = outcome.requireReceipt();
             revision = Math.max(revision, receipt.revision());
+            replaced += receipt.replacedCount();
             duplicates += receipt.duplicateCount();
             rejected.addAll(receipt.rejected());
             unackedBytes -= outcome.batch().costBytes();
         }
-        sink.ack(new BatchAck(durableBatchSeq, revision, duplicates, rejected));
+        sink.ack(new BatchAck(durableBatchSeq, revision, replaced, duplicates, rejected));
         for (Outcome outcome : unsent) {
             BatchReceipt receipt = outcome.requireReceipt();
             context.events()
                     .batchAcked(
-                            receipt.storedCount(),
+                            receipt.storedCount() - receipt.replacedCount(),
+                            receipt.replacedCount(),
                             receipt.duplicateCount(),
                             receipt.rejected().size(),
                             outcome.batch().totalBytes(),

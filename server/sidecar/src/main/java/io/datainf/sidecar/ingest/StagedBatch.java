@@ -17,6 +17,7 @@ final class StagedBatch implements AutoCloseable {
     private final long batchSeq;
     private final long[] sampleIds;
     private final long[] steps;
+    private final boolean allowDeleted;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment gradients;
     private long filledBytes;
@@ -27,6 +28,7 @@ final class StagedBatch implements AutoCloseable {
         this.batchSeq = first.batchSeq();
         this.sampleIds = first.sampleIds();
         this.steps = first.steps();
+        this.allowDeleted = first.allowDeleted();
         this.gradients = arena.allocate(totalBytes, Long.BYTES);
     }
 
@@ -60,6 +62,7 @@ final class StagedBatch implements AutoCloseable {
     /** Whether {@code message} is of the same batch. */
     boolean sameBatch(BatchMessage message) {
         return message.batchSeq() == batchSeq
+                && message.allowDeleted() == allowDeleted
                 && Arrays.equals(message.sampleIds(), sampleIds)
                 && Arrays.equals(message.steps(), steps);
     }
@@ -84,7 +87,7 @@ final class StagedBatch implements AutoCloseable {
     }
 
     SampleBatch toSampleBatch(ElementType elementType) {
-        return new SampleBatch(batchSeq, sampleIds, steps, elementType, gradients);
+        return new SampleBatch(batchSeq, sampleIds, steps, allowDeleted, elementType, gradients);
     }
 
     @Override

@@ -17,6 +17,7 @@ final class IngestMetrics implements IngestEvents {
     private final Counter ackedBatches;
     private final Counter failedBatches;
     private final Counter storedSamples;
+    private final Counter replacedSamples;
     private final Counter duplicateSamples;
     private final Counter rejectedSamples;
     private final Counter failedSamples;
@@ -36,6 +37,7 @@ final class IngestMetrics implements IngestEvents {
         ackedBatches = batches(registry, "acked");
         failedBatches = batches(registry, "failed");
         storedSamples = samples(registry, "stored");
+        replacedSamples = samples(registry, "replaced");
         duplicateSamples = samples(registry, "duplicate");
         rejectedSamples = samples(registry, "rejected");
         failedSamples = samples(registry, "failed");
@@ -60,10 +62,12 @@ final class IngestMetrics implements IngestEvents {
     }
 
     @Override
-    public void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
+    public void batchAcked(
+            int addedCount, int replacedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
         pendingBatches.decrementAndGet();
         ackedBatches.increment();
-        storedSamples.increment(storedCount);
+        storedSamples.increment(addedCount);
+        replacedSamples.increment(replacedCount);
         duplicateSamples.increment(duplicateCount);
         rejectedSamples.increment(rejectedCount);
         ack.record(Duration.ofNanos(nanos));
@@ -86,7 +90,8 @@ final class IngestMetrics implements IngestEvents {
     private static Counter samples(MeterRegistry registry, String outcome) {
         return Counter.builder(MeterNames.INGEST_SAMPLES)
                 .description(
-                        "Samples by what became of them; failed: their batch was not applied and may be sent again")
+                        "Samples by what became of them; replaced: stored in place of an earlier one; failed: their batch was"
+                                + " not applied and may be sent again")
                 .tag(MeterNames.TAG_OUTCOME, outcome)
                 .register(registry);
     }

@@ -18,6 +18,9 @@ final class MeterNames {
     static final String STORE_FAILURES = "datainf.store.failures";
     static final String STORE_TAIL_CUT = "datainf.store.tail.cut";
 
+    static final String STORE_DAMAGES = "datainf.store.damages";
+    static final String STORE_WRITABLE = "datainf.store.writable";
+
     static final String QUERIES = "datainf.queries";
     static final String QUERY_STAGE = "datainf.query.stage";
     static final String QUERY_BATCH_WIDTH = "datainf.query.batch.width";
@@ -27,6 +30,7 @@ final class MeterNames {
 
     static final String RUNS = "datainf.runs";
     static final String SAMPLES_HELD = "datainf.samples.held";
+    static final String SAMPLES_DAMAGED = "datainf.samples.damaged";
     static final String ROW_MEMORY = "datainf.row.memory";
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
 

@@ -83,6 +83,18 @@ public final class ServerMetrics implements AutoCloseable {
     public void watchStorage(Supplier<StorageFigures> figures) {
         gauge(MeterNames.RUNS, "Runs in the data directory", null, figures, StorageFigures::runCount);
         gauge(MeterNames.SAMPLES_HELD, "Live samples over all runs", null, figures, StorageFigures::rowCount);
+        gauge(
+                MeterNames.SAMPLES_DAMAGED,
+                "Samples that were acknowledged and cannot be read any more",
+                null,
+                figures,
+                StorageFigures::damagedCount);
+        gauge(
+                MeterNames.STORE_WRITABLE,
+                "1 if the last write to the data directory was durable, 0 if it failed",
+                null,
+                figures,
+                now -> now.writable() ? 1 : 0);
         gauge(MeterNames.ROW_MEMORY, "Memory taken by rows", "bytes", figures, StorageFigures::memoryBytes);
         gauge(
                 MeterNames.ROW_MEMORY_BUDGET,

@@ -13,6 +13,7 @@ final class StoreMetrics implements StoreEvents {
     private final Timer force;
     private final Counter failures;
     private final Counter tailCutBytes;
+    private final Counter damages;
 
     StoreMetrics(MeterRegistry registry) {
         appendedBytes = Counter.builder(MeterNames.STORE_APPENDED)
@@ -28,10 +29,18 @@ final class StoreMetrics implements StoreEvents {
                 .description("Unfinished, never acknowledged ends that recovery cut off segment files")
                 .baseUnit("bytes")
                 .register(registry);
+        damages = Counter.builder(MeterNames.STORE_DAMAGES)
+                .description("Headers, frames and rows that were acknowledged and could not be read")
+                .register(registry);
     }
 
     @Override
-    public void appended(int batchCount, int sampleCount, long bytes) {
+    public void damaged() {
+        damages.increment();
+    }
+
+    @Override
+    public void appended(int recordCount, int sampleCount, long bytes) {
         appendedBytes.increment((double) bytes);
     }
 

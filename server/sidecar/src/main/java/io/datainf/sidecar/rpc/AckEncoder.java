@@ -29,19 +29,21 @@ final class AckEncoder {
         int next = 0;
         while (rejected.size() - next > MAX_REJECTIONS_PER_MESSAGE) {
             int end = next + MAX_REJECTIONS_PER_MESSAGE;
-            out.accept(message(durableBatchSeq, revision, 0, rejected.subList(next, end)));
+            out.accept(message(durableBatchSeq, revision, 0, 0, rejected.subList(next, end)));
             next = end;
         }
         durableBatchSeq = ack.durableBatchSeq();
         revision = ack.revision();
-        out.accept(message(durableBatchSeq, revision, ack.duplicateCount(), rejected.subList(next, rejected.size())));
+        List<BatchReceipt.RejectedSample> rest = rejected.subList(next, rejected.size());
+        out.accept(message(durableBatchSeq, revision, ack.replacedCount(), ack.duplicateCount(), rest));
     }
 
     private static IngestResponse message(
-            long durable, long revision, long duplicates, List<BatchReceipt.RejectedSample> rejected) {
+            long durable, long revision, long replaced, long duplicates, List<BatchReceipt.RejectedSample> rejected) {
         Ack.Builder ack = Ack.newBuilder()
                 .setDurableBatchSeq(durable)
                 .setRevision(revision)
+                .setReplacedCount(replaced)
                 .setDuplicateCount(duplicates);
         for (BatchReceipt.RejectedSample sample : rejected) {
             ack.addRejectedSamples(RejectedSample.newBuilder()

@@ -1,5 +1,6 @@
 package io.datainf.sidecar.rpc;
 
+import io.datainf.engine.run.DeletionReceipt;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.proto.v1.DeleteSamplesRequest;
 import io.datainf.proto.v1.DeleteSamplesResponse;
@@ -9,9 +10,13 @@ import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.sidecar.ingest.IngestContext;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.concurrent.CompletionStage;
 
 /** Takes streams of writers. */
 final class IngestGrpcService extends IngestServiceGrpc.IngestServiceImplBase {
+
+    // So that request and frame stay small beside a message of gradients.
+    private static final int MAX_DELETIONS = 100_000;
 
     private final RunRegistry runs;
     private final IngestContext context;
@@ -36,7 +41,37 @@ final class IngestGrpcService extends IngestServiceGrpc.IngestServiceImplBase {
 
     @Override
     public void deleteSamples(DeleteSamplesRequest request, StreamObserver<DeleteSamplesResponse> observer) {
-        observer.onError(StatusMapper.toException(
-                new UnsupportedRequestException("DeleteSamples", "samples can be replaced, not deleted")));
+        CompletionStage<DeletionReceipt> deletion;
+        try {
+            int count = request.getSampleIdsCount();
+            if (count < 1 || count > MAX_DELETIONS) {
+                throw new InvalidRequestException(
+                        "sample_ids", "sample_ids has %d entries: expected 1 to %d".formatted(count, MAX_DELETIONS));
+            }
+            long[] sampleIds = new long[count];
+            for (int i = 0; i < count; i++) {
+                sampleIds[i] = request.getSampleIds(i);
+            }
+            deletion = runs.get(RunIds.decode("run_id", request.getRunId())).deleteSamples(sampleIds);
+        } catch (RuntimeException e) {
+            observer.onError(StatusMapper.toException(e));
+            return;
+        }
+        deletion.whenComplete((receipt, failure) -> {
+            if (failure == null) {
+                observer.onNext(encode(receipt));
+                observer.onCompleted();
+            } else {
+                observer.onError(StatusMapper.toException(failure));
+            }
+        });
+    }
+
+    private static DeleteSamplesResponse encode(DeletionReceipt receipt) {
+        return DeleteSamplesResponse.newBuilder()
+                .setDeletedCount(receipt.deletedCount())
+                .setAbsentCount(receipt.absentCount())
+                .setRevision(receipt.revision())
+                .build();
     }
 }

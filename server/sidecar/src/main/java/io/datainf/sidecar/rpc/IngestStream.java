@@ -181,6 +181,7 @@ final class IngestStream implements StreamObserver<IngestRequest>, IngestSink {
                 batch.getBatchSeq(),
                 sampleIds,
                 steps,
+                batch.getAllowDeleted(),
                 batch.getCrc32C(),
                 batch.getElementOffset(),
                 batch.getGradients().asReadOnlyByteBuffer()));

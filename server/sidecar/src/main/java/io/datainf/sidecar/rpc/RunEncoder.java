@@ -18,6 +18,13 @@ final class RunEncoder {
 
     private RunEncoder() {}
 
+    /** Describes a run with the ids of its damaged samples. */
+    static io.datainf.proto.v1.Run encodeWithDamage(Run run) {
+        return encode(run).toBuilder()
+                .addAllDamagedSampleIds(run.damagedSamples().sampleIds())
+                .build();
+    }
+
     static io.datainf.proto.v1.Run encode(Run run) {
         RunDefinition definition = run.definition();
         Instant created = run.createTime();
@@ -32,6 +39,7 @@ final class RunEncoder {
                 .setDimension(definition.layout().dimension())
                 .setSampleCount(run.sampleCount())
                 .setRevision(run.revision())
+                .setDamagedSampleCount(run.damagedCount())
                 .setCreateTime(Timestamp.newBuilder()
                         .setSeconds(created.getEpochSecond())
                         .setNanos(created.getNano()))

@@ -47,7 +47,9 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
     public void getRun(GetRunRequest request, StreamObserver<GetRunResponse> observer) {
         UnaryAnswer.send(observer, () -> {
             Run run = runs.get(RunIds.decode("run_id", request.getRunId()));
-            return GetRunResponse.newBuilder().setRun(RunEncoder.encode(run)).build();
+            return GetRunResponse.newBuilder()
+                    .setRun(RunEncoder.encodeWithDamage(run))
+                    .build();
         });
     }
 

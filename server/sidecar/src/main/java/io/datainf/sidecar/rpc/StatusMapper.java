@@ -10,6 +10,7 @@ import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
 import io.datainf.engine.influence.MemoryLimitException;
 import io.datainf.engine.run.BatchOutOfOrderException;
+import io.datainf.engine.run.DeletedSampleException;
 import io.datainf.engine.run.MemoryBudgetException;
 import io.datainf.engine.run.RunDefinitionMismatchException;
 import io.datainf.engine.run.SupersededWriterException;
@@ -76,6 +77,7 @@ final class StatusMapper {
             case WriterMismatchException e ->
                 status(Code.FAILED_PRECONDITION, e.field().toUpperCase(Locale.ROOT) + "_MISMATCH", message);
             case BatchOutOfOrderException e -> status(Code.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER", message);
+            case DeletedSampleException e -> status(Code.FAILED_PRECONDITION, "SAMPLE_DELETED", message);
             case EmptyRunException e -> status(Code.FAILED_PRECONDITION, "EMPTY_RUN", message);
             case SelfInfluenceMissingException e -> status(Code.FAILED_PRECONDITION, "SELF_INFLUENCE_MISSING", message);
             case RevisionNotReachedException e ->

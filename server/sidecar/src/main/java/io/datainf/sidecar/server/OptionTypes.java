@@ -1,6 +1,7 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.engine.kernel.EngineKind;
+import io.datainf.engine.store.Durability;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Arrays;
@@ -25,6 +26,7 @@ final class OptionTypes {
         commandLine.registerConverter(ByteCount.class, OptionTypes::byteCount);
         commandLine.registerConverter(Seconds.class, OptionTypes::seconds);
         commandLine.registerConverter(InetSocketAddress.class, OptionTypes::address);
+        commandLine.registerConverter(Durability.class, OptionTypes::durability);
         commandLine.registerConverter(EngineKind.class, OptionTypes::engine);
     }
 
@@ -60,6 +62,15 @@ final class OptionTypes {
         } catch (NumberFormatException e) {
             throw new TypeConversionException("'%s' is not a number of seconds".formatted(text));
         }
+    }
+
+    static Durability durability(String text) {
+        return switch (text) {
+            case "fsync" -> Durability.FSYNC;
+            case "os" -> Durability.OS;
+            default ->
+                throw new TypeConversionException("'%s' is not a durability: expected fsync or os".formatted(text));
+        };
     }
 
     static EngineKind engine(String text) {

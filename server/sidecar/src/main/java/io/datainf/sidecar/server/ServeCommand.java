@@ -3,6 +3,7 @@ package io.datainf.sidecar.server;
 import com.sun.management.OperatingSystemMXBean;
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.server.OptionTypes.ByteCount;
@@ -85,6 +86,16 @@ final class ServeCommand implements Callable<Integer> {
             paramLabel = "SIZE",
             description = "Most memory for gradients, e.g. 8GiB. Default: half of the machine's.")
     private @Nullable ByteCount memoryBudget;
+
+    @Option(
+            names = "--durability",
+            paramLabel = "WHEN",
+            defaultValue = "fsync",
+            description = {
+                "When a batch is acked. fsync: once the disk has it. os: once the operating system has it; what was acked"
+                        + " survives the end of the server, but not a loss of power. Default: ${DEFAULT-VALUE}"
+            })
+    private Durability durability;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute. Default: one a processor.")
     private @Nullable Integer threads;
@@ -173,10 +184,12 @@ final class ServeCommand implements Callable<Integer> {
     ServerConfig config() {
         try {
             return new ServerConfig(
-                    dataDirectory,
+                    new ServerConfig.Storage(
+                            dataDirectory,
+                            memoryBudget == null ? halfOfPhysicalMemory() : memoryBudget.bytes(),
+                            durability),
                     new ServerConfig.Listeners(
                             listen, Optional.ofNullable(unixSocket), http, insecure, Optional.ofNullable(readyFile)),
-                    memoryBudget == null ? halfOfPhysicalMemory() : memoryBudget.bytes(),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
                     new EngineOptions(
                             engine,

@@ -1,6 +1,7 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import java.net.InetAddress;
@@ -12,9 +13,8 @@ import java.util.Optional;
 /**
  * Everything that can be set about a server, checked.
  *
- * @param dataDirectory where runs are stored; created when missing
+ * @param storage where and how runs are stored
  * @param listeners where the server listens
- * @param memoryBudgetBytes most memory that rows may take
  * @param threadCount threads that compute; at least 1
  * @param engine what computes
  * @param rpcLimits what clients may send
@@ -22,9 +22,8 @@ import java.util.Optional;
  * @param drainTimeout how long running work may take after SIGTERM
  */
 record ServerConfig(
-        Path dataDirectory,
+        Storage storage,
         Listeners listeners,
-        long memoryBudgetBytes,
         int threadCount,
         EngineOptions engine,
         RpcLimits rpcLimits,
@@ -32,15 +31,28 @@ record ServerConfig(
         Duration drainTimeout) {
 
     ServerConfig {
-        if (memoryBudgetBytes < 1) {
-            throw new IllegalArgumentException(
-                    "memory-budget is %d bytes: expected at least 1".formatted(memoryBudgetBytes));
-        }
         if (threadCount < 1) {
             throw new IllegalArgumentException("threads is %d: expected at least 1".formatted(threadCount));
         }
         if (drainTimeout.isNegative()) {
             throw new IllegalArgumentException("drain-timeout is %s: expected 0 or more".formatted(drainTimeout));
+        }
+    }
+
+    /**
+     * Where and how runs are stored.
+     *
+     * @param dataDirectory where runs are stored; created when missing
+     * @param memoryBudgetBytes most memory that rows may take
+     * @param durability when a batch counts as durable
+     */
+    record Storage(Path dataDirectory, long memoryBudgetBytes, Durability durability) {
+
+        Storage {
+            if (memoryBudgetBytes < 1) {
+                throw new IllegalArgumentException(
+                        "memory-budget is %d bytes: expected at least 1".formatted(memoryBudgetBytes));
+            }
         }
     }
 

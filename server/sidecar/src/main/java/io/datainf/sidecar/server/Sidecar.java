@@ -2,6 +2,7 @@ package io.datainf.sidecar.server;
 
 import io.datainf.engine.influence.InfluenceCalculator;
 import io.datainf.engine.run.RunRegistry;
+import io.datainf.engine.store.StoreOptions;
 import io.datainf.sidecar.admin.AdminServer;
 import io.datainf.sidecar.metrics.ServerMetrics;
 import io.datainf.sidecar.query.QueryExecutor;
@@ -77,7 +78,7 @@ final class Sidecar implements AutoCloseable {
         LOG.info(
                 "stopping: waiting up to {} s for streams and queries",
                 config.drainTimeout().toSeconds());
-        readiness.set("stopping");
+        readiness.stop();
         frontend.beginDrain();
         listeners.shutdown();
         try {
@@ -102,8 +103,14 @@ final class Sidecar implements AutoCloseable {
         ServerMetrics metrics = opened(parts, new ServerMetrics(version));
         AdminServer admin =
                 opened(parts, AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot));
-        RunRegistry runs =
-                opened(parts, RunRegistry.open(config.dataDirectory(), config.memoryBudgetBytes(), metrics.store()));
+        ServerConfig.Storage storage = config.storage();
+        RunRegistry runs = opened(
+                parts,
+                RunRegistry.open(
+                        storage.dataDirectory(),
+                        storage.memoryBudgetBytes(),
+                        metrics.store(),
+                        StoreOptions.DEFAULT.with(storage.durability())));
         metrics.watchStorage(runs::figures);
         metrics.showEngine(calculator.engineName());
         calculator.warmUp();
@@ -116,24 +123,24 @@ final class Sidecar implements AutoCloseable {
                 GrpcListeners.start(
                         config.listeners(), frontend, new MetricCollectingServerInterceptor(metrics.registry())));
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
-        sidecar.announce(version, calculator.engineName(), runs.figures().runCount());
+        sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;
     }
 
-    private void announce(String version, String engine, long runCount) throws IOException {
-        readiness.set(null);
+    private void announce(String version, String engine, RunRegistry runs) throws IOException {
+        readiness.serve(runs::writeTrouble);
         ServerConfig.Listeners addresses = config.listeners();
         LOG.info(
                 "datainf-server {} serves {} runs of {}: gRPC on {}{}, http://{}; engine {}, {} threads, {} MiB for rows",
                 version,
-                runCount,
-                config.dataDirectory().toAbsolutePath(),
+                runs.figures().runCount(),
+                config.storage().dataDirectory().toAbsolutePath(),
                 ReadyFile.text(grpcAddress()),
                 addresses.unixSocket().map(path -> " and unix:" + path).orElse(""),
                 ReadyFile.text(httpAddress()),
                 engine,
                 config.threadCount(),
-                config.memoryBudgetBytes() >> 20);
+                config.storage().memoryBudgetBytes() >> 20);
         if (addresses.readyFile().isPresent()) {
             ReadyFile.write(addresses.readyFile().get(), grpcAddress(), addresses.unixSocket(), httpAddress());
             parts.push(() -> Files.deleteIfExists(addresses.readyFile().get()));

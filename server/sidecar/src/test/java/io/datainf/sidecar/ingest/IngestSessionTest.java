@@ -40,7 +40,13 @@ class IngestSessionTest {
         public void batchReceived(int sampleCount, long payloadBytes) {}
 
         @Override
-        public void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {}
+        public void batchAcked(
+                int addedCount,
+                int replacedCount,
+                int duplicateCount,
+                int rejectedCount,
+                long payloadBytes,
+                long nanos) {}
 
         @Override
         public void batchFailed(int sampleCount, long payloadBytes) {}
@@ -85,7 +91,8 @@ class IngestSessionTest {
         gradients.flip();
         CRC32C crc = new CRC32C();
         crc.update(gradients.duplicate());
-        return new BatchMessage(batchSeq, new long[] {batchSeq}, new long[0], (int) crc.getValue(), from, gradients);
+        return new BatchMessage(
+                batchSeq, new long[] {batchSeq}, new long[0], false, (int) crc.getValue(), from, gradients);
     }
 
     private void awaitDurable(long samples) {

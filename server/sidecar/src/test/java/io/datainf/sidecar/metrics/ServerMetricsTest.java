@@ -23,7 +23,7 @@ class ServerMetricsTest {
         metrics.ingest().batchReceived(5, 100);
         metrics.ingest().batchReceived(2, 40);
         metrics.ingest().batchReceived(1, 20);
-        metrics.ingest().batchAcked(2, 1, 2, 100, 3_000_000);
+        metrics.ingest().batchAcked(2, 3, 1, 2, 100, 3_000_000);
         metrics.ingest().batchFailed(2, 40);
 
         assertThat(scrape())
@@ -34,6 +34,7 @@ class ServerMetricsTest {
                         "datainf_ingest_batches_total{outcome=\"acked\"} 1.0",
                         "datainf_ingest_batches_total{outcome=\"failed\"} 1.0",
                         "datainf_ingest_samples_total{outcome=\"stored\"} 2.0",
+                        "datainf_ingest_samples_total{outcome=\"replaced\"} 3.0",
                         "datainf_ingest_samples_total{outcome=\"duplicate\"} 1.0",
                         "datainf_ingest_samples_total{outcome=\"rejected\"} 2.0",
                         "datainf_ingest_samples_total{outcome=\"failed\"} 2.0",
@@ -58,9 +59,11 @@ class ServerMetricsTest {
         metrics.store().forced(20_000_000);
         metrics.store().failed();
         metrics.store().tailCut(12);
+        metrics.store().damaged();
 
         assertThat(scrape())
                 .contains(
+                        "datainf_store_damages_total 1.0",
                         "datainf_store_appended_bytes_total 4096.0",
                         "datainf_store_force_seconds_count 1",
                         "datainf_store_failures_total 1.0",
@@ -103,19 +106,21 @@ class ServerMetricsTest {
 
     @Test
     void storage_isAskedAtEachScrape() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 5, 3, 4, true));
 
         assertThat(scrape())
                 .contains(
                         "datainf_runs 1.0",
                         "datainf_samples_held 2.0",
+                        "datainf_samples_damaged 5.0",
+                        "datainf_store_writable 1.0",
                         "datainf_row_memory_bytes 3.0",
                         "datainf_row_memory_budget_bytes 4.0");
     }
 
     @Test
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 3, 4));
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 5, 3, 4, true));
         metrics.watchQueryQueue(() -> 0);
         metrics.showEngine("vector");
 

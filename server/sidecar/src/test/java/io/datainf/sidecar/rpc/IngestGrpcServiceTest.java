@@ -14,6 +14,7 @@ import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunSnapshot;
 import io.datainf.proto.v1.Ack;
 import io.datainf.proto.v1.DeleteSamplesRequest;
+import io.datainf.proto.v1.DeleteSamplesResponse;
 import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.Opened;
 import io.datainf.proto.v1.RejectionReason;
@@ -426,14 +427,58 @@ class IngestGrpcServiceTest {
         }
     }
 
+    private DeleteSamplesResponse delete(long... sampleIds) throws Exception {
+        DeleteSamplesRequest.Builder request = DeleteSamplesRequest.newBuilder().setRunId("r1");
+        for (long sampleId : sampleIds) {
+            request.addSampleIds(sampleId);
+        }
+        return server.ingestService().deleteSamples(request.build());
+    }
+
     @Test
-    void deleteSamples_isUnimplemented() {
+    void deleteSamples_heldAndAbsent_areCounted() throws Exception {
+        TestWriter writer = open("w");
+        writer.send(batch(1, 10, new float[] {1, 2, 3}, new float[] {4, 5, 6}));
+        writer.ackOf(1);
+
+        DeleteSamplesResponse first = delete(10, 99, 10);
+        assertThat(first.getDeletedCount()).isEqualTo(1);
+        assertThat(first.getAbsentCount()).isEqualTo(2);
+        assertThat(first.getRevision()).isEqualTo(3);
+        assertThat(run.sampleCount()).isEqualTo(1);
+        DeleteSamplesResponse again = delete(10);
+        assertThat(again.getDeletedCount()).isZero();
+        assertThat(again.getRevision()).isEqualTo(3);
+    }
+
+    @Test
+    void deleteSamples_badRequests_areNamed() {
+        assertStatus(catchThrowable(() -> delete()))
+                .is(Code.INVALID_ARGUMENT, "INVALID_FIELD")
+                .says("sample_ids has 0 entries");
         assertStatus(catchThrowable(() -> server.ingestService()
                         .deleteSamples(DeleteSamplesRequest.newBuilder()
-                                .setRunId("r1")
+                                .setRunId("none")
                                 .addSampleIds(1)
                                 .build())))
-                .is(Code.UNIMPLEMENTED, "NOT_OFFERED")
-                .says("DeleteSamples");
+                .is(Code.NOT_FOUND, "UNKNOWN_RUN");
+    }
+
+    @Test
+    void ingest_deletedSample_comesBackOnlyIfAllowed() throws Exception {
+        TestWriter writer = open("w");
+        writer.send(batch(1, 10, new float[] {1, 2, 3}));
+        writer.ackOf(1);
+        delete(10);
+
+        writer.send(batch(2, 10, new float[] {7, 8, 9}));
+        assertFails(writer, Code.FAILED_PRECONDITION, "SAMPLE_DELETED").says("sample 10 was deleted");
+        assertThat(run.sampleCount()).isZero();
+        TestWriter second = open("w");
+        second.send(batch(2, 10, new float[] {7, 8, 9}).setAllowDeleted(true));
+        assertThat(second.ackOf(2).getReplacedCount()).isZero();
+        assertThat(stored(10)).containsExactly(7, 8, 9);
+        second.send(batch(3, 10, new float[] {1, 1, 1}));
+        assertThat(second.ackOf(3).getReplacedCount()).isEqualTo(1);
     }
 }

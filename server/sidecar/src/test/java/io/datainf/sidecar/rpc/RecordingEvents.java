@@ -42,10 +42,11 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     }
 
     @Override
-    public void batchAcked(int storedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
+    public void batchAcked(
+            int addedCount, int replacedCount, int duplicateCount, int rejectedCount, long payloadBytes, long nanos) {
         ackedBatches.incrementAndGet();
         unackedBytes.addAndGet(-payloadBytes);
-        storedSamples.addAndGet(storedCount);
+        storedSamples.addAndGet(addedCount + replacedCount);
         rejectedSamples.addAndGet(rejectedCount);
     }
 

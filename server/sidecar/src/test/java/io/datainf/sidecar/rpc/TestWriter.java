@@ -78,6 +78,7 @@ final class TestWriter {
             assertThat(ack.getDurableBatchSeq()).isGreaterThanOrEqualTo(all.getDurableBatchSeq());
             all.setDurableBatchSeq(ack.getDurableBatchSeq())
                     .setRevision(ack.getRevision())
+                    .setReplacedCount(all.getReplacedCount() + ack.getReplacedCount())
                     .setDuplicateCount(all.getDuplicateCount() + ack.getDuplicateCount())
                     .addAllRejectedSamples(ack.getRejectedSamplesList());
         }

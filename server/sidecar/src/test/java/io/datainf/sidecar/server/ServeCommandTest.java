@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import java.io.ByteArrayOutputStream;
@@ -38,13 +39,14 @@ class ServeCommandTest {
     void config_withoutOptions_isTheDefault() {
         ServerConfig config = parse(Map.of());
 
-        assertThat(config.dataDirectory()).isEqualTo(Path.of("datainf-data"));
+        assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("datainf-data"));
         assertThat(ReadyFile.text(config.listeners().grpc())).isEqualTo("127.0.0.1:50051");
         assertThat(ReadyFile.text(config.listeners().http())).isEqualTo("127.0.0.1:9464");
         assertThat(config.listeners().unixSocket()).isEmpty();
         assertThat(config.listeners().insecure()).isFalse();
         assertThat(config.listeners().readyFile()).isEmpty();
-        assertThat(config.memoryBudgetBytes()).isPositive();
+        assertThat(config.storage().memoryBudgetBytes()).isPositive();
+        assertThat(config.storage().durability()).isEqualTo(Durability.FSYNC);
         assertThat(config.threadCount()).isEqualTo(Runtime.getRuntime().availableProcessors());
         assertThat(config.engine()).isEqualTo(EngineOptions.DEFAULT);
         assertThat(config.rpcLimits()).isEqualTo(RpcLimits.DEFAULT);
@@ -57,6 +59,7 @@ class ServeCommandTest {
         ServerConfig config = parse(
                 Map.of(),
                 "--data-dir=d",
+                "--durability=os",
                 "--listen=[::1]:1",
                 "--unix-socket=u",
                 "--http=localhost:2",
@@ -75,13 +78,14 @@ class ServeCommandTest {
                 "--solver-memory=11MiB",
                 "--drain-timeout=1.5");
 
-        assertThat(config.dataDirectory()).isEqualTo(Path.of("d"));
+        assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("d"));
         assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
         assertThat(config.listeners().unixSocket()).hasValue(Path.of("u"));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
         assertThat(config.listeners().insecure()).isTrue();
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
-        assertThat(config.memoryBudgetBytes()).isEqualTo(3L << 30);
+        assertThat(config.storage().memoryBudgetBytes()).isEqualTo(3L << 30);
+        assertThat(config.storage().durability()).isEqualTo(Durability.OS);
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
         assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
@@ -98,7 +102,7 @@ class ServeCommandTest {
 
         assertThat(config.threadCount()).isEqualTo(1);
         assertThat(config.queryLimits().queueCapacity()).isEqualTo(3);
-        assertThat(config.dataDirectory()).isEqualTo(Path.of("flag"));
+        assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("flag"));
     }
 
     @Test

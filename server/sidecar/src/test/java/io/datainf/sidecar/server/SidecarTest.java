@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.engine.store.DataDirectoryInUseException;
+import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.grpc.ManagedChannel;
@@ -132,14 +133,13 @@ class SidecarTest {
 
     private ServerConfig config(String dataDirectory, InetSocketAddress grpc, InetSocketAddress http) {
         return new ServerConfig(
-                folder.resolve(dataDirectory),
+                new ServerConfig.Storage(folder.resolve(dataDirectory), 64L << 20, Durability.FSYNC),
                 new ServerConfig.Listeners(
                         grpc,
                         Optional.of(folder.resolve("grpc.sock")),
                         http,
                         false,
                         Optional.of(folder.resolve("ready.json"))),
-                64L << 20,
                 1,
                 EngineOptions.DEFAULT,
                 RpcLimits.DEFAULT,
