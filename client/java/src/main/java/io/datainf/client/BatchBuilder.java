@@ -14,6 +14,7 @@ final class BatchBuilder {
 
     private final int dimension;
     private final int maxRows;
+    private final boolean allowDeleted;
     private long[] sampleIds;
     private ByteBuffer gradients;
     private int rows;
@@ -21,12 +22,13 @@ final class BatchBuilder {
     /**
      * @param dimension elements of a sample, D
      * @param maxMessageBytes the server's limit
-     * @param batchBytes size at which a batch is full
+     * @param options size at which a batch is full, and whether deleted samples may come back
      */
-    BatchBuilder(int dimension, int maxMessageBytes, int batchBytes) {
+    BatchBuilder(int dimension, int maxMessageBytes, WriterOptions options) {
         long rowBytes = (long) dimension * Float.BYTES + Long.BYTES;
-        int room = Math.min(maxMessageBytes, batchBytes) - PendingBatch.MESSAGE_OVERHEAD_BYTES;
+        int room = Math.min(maxMessageBytes, options.batchBytes()) - PendingBatch.MESSAGE_OVERHEAD_BYTES;
         this.dimension = dimension;
+        this.allowDeleted = options.allowDeleted();
         this.maxRows = (int) Math.max(1, Math.min(MAX_ROWS, room / rowBytes));
         this.sampleIds = new long[maxRows];
         this.gradients = allocate();
@@ -73,7 +75,7 @@ final class BatchBuilder {
         // The batch keeps the buffer, which is not written again.
         ByteString bytes = UnsafeByteOperations.unsafeWrap(gradients.slice(0, payloadBytes()));
         PendingBatch batch = new PendingBatch(
-                sequence, LongStream.of(Arrays.copyOf(sampleIds, rows)).boxed().toList(), bytes);
+                sequence, LongStream.of(Arrays.copyOf(sampleIds, rows)).boxed().toList(), allowDeleted, bytes);
         gradients = allocate();
         sampleIds = new long[maxRows];
         rows = 0;

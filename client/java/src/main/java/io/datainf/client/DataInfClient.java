@@ -6,6 +6,8 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.datainf.client.Channels.Connection;
 import io.datainf.proto.v1.CreateRunRequest;
 import io.datainf.proto.v1.DeleteRunRequest;
+import io.datainf.proto.v1.DeleteSamplesRequest;
+import io.datainf.proto.v1.DeleteSamplesResponse;
 import io.datainf.proto.v1.GetRunRequest;
 import io.datainf.proto.v1.GetStatisticsRequest;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
@@ -15,6 +17,7 @@ import io.datainf.proto.v1.RunServiceGrpc;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
@@ -83,6 +86,24 @@ public final class DataInfClient implements AutoCloseable {
     public void deleteRun(String runId) {
         DeleteRunRequest request = DeleteRunRequest.newBuilder().setRunId(runId).build();
         call(() -> runs().deleteRun(request));
+    }
+
+    /**
+     * Deletes samples, durably and all at once; NOT_FOUND if there is no such run. Afterwards scores are those of a run that never
+     * held them. May be repeated. Only a writer with {@link WriterOptions#withAllowDeleted} brings a deleted sample back.
+     *
+     * @param sampleIds 1 to 100,000 ids
+     */
+    @CanIgnoreReturnValue
+    public Deletion deleteSamples(String runId, Collection<Long> sampleIds) {
+        DeleteSamplesRequest request = DeleteSamplesRequest.newBuilder()
+                .setRunId(runId)
+                .addAllSampleIds(sampleIds)
+                .build();
+        DeleteSamplesResponse response = call(() -> IngestServiceGrpc.newBlockingStub(connection.channel())
+                .withDeadlineAfter(CALL_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
+                .deleteSamples(request));
+        return new Deletion(response.getDeletedCount(), response.getAbsentCount(), response.getRevision());
     }
 
     /** Returns the statistics of each block now. */

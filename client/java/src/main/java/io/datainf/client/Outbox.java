@@ -55,6 +55,9 @@ final class Outbox {
     private long revision;
 
     @GuardedBy("lock")
+    private long replacedCount;
+
+    @GuardedBy("lock")
     private long duplicateCount;
 
     @GuardedBy("lock")
@@ -166,6 +169,7 @@ final class Outbox {
             return new WriterProgress(
                     revision,
                     unackedBytes,
+                    replacedCount,
                     duplicateCount,
                     rejectedCount,
                     rejectedSamples,
@@ -217,6 +221,7 @@ final class Outbox {
         try {
             acknowledge(sent, ack.getDurableBatchSeq());
             revision = Math.max(revision, ack.getRevision());
+            replacedCount += ack.getReplacedCount();
             duplicateCount += ack.getDuplicateCount();
             rejectedCount += ack.getRejectedSamplesCount();
             int room = WriterProgress.REJECTED_SAMPLES_KEPT - rejectedSamples.size();

@@ -13,9 +13,10 @@ import java.util.zip.CRC32C;
  *
  * @param sequence its number, from 1
  * @param sampleIds the samples, [k]
+ * @param allowDeleted whether samples that were deleted may come back
  * @param gradients row-major {@code [k, D]} float32, little-endian
  */
-record PendingBatch(long sequence, List<Long> sampleIds, ByteString gradients) {
+record PendingBatch(long sequence, List<Long> sampleIds, boolean allowDeleted, ByteString gradients) {
 
     /** More than everything in a message that is not a sample: numbers, lengths, tags. */
     static final int MESSAGE_OVERHEAD_BYTES = 128;
@@ -50,6 +51,7 @@ record PendingBatch(long sequence, List<Long> sampleIds, ByteString gradients) {
                         .addAllSampleIds(sampleIds)
                         .setCrc32C((int) checksum.getValue())
                         .setElementOffset(elementOffset)
+                        .setAllowDeleted(allowDeleted)
                         .setGradients(bytes))
                 .build();
     }

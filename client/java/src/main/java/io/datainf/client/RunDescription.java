@@ -13,6 +13,8 @@ import java.util.List;
  * @param dimension elements of one sample, D
  * @param sampleCount samples held, n
  * @param revision one step for each sample stored, replaced or deleted
+ * @param damagedSampleCount samples that were acked and cannot be read any more; not among {@code sampleCount}
+ * @param damagedSampleIds the first of their ids, as far as they can be read; from {@link DataInfClient#getRun} only
  */
 public record RunDescription(
         String runId,
@@ -21,10 +23,13 @@ public record RunDescription(
         String layoutHash,
         long dimension,
         long sampleCount,
-        long revision) {
+        long revision,
+        long damagedSampleCount,
+        List<Long> damagedSampleIds) {
 
     public RunDescription {
         blocks = List.copyOf(blocks);
+        damagedSampleIds = List.copyOf(damagedSampleIds);
     }
 
     static RunDescription of(Run run) {
@@ -39,6 +44,8 @@ public record RunDescription(
                 run.getLayoutHash(),
                 run.getDimension(),
                 run.getSampleCount(),
-                run.getRevision());
+                run.getRevision(),
+                run.getDamagedSampleCount(),
+                run.getDamagedSampleIdsList());
     }
 }

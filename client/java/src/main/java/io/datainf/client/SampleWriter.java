@@ -33,12 +33,12 @@ public final class SampleWriter implements AutoCloseable {
     @GuardedBy("lock")
     private boolean closed;
 
-    private SampleWriter(int dimension, Outbox outbox, Thread sender, Opened opened, int batchBytes) {
+    private SampleWriter(int dimension, Outbox outbox, Thread sender, Opened opened, WriterOptions options) {
         this.dimension = dimension;
         this.outbox = outbox;
         this.sender = sender;
         int maxMessageBytes = (int) Math.min(Integer.MAX_VALUE, opened.getMaxMessageBytes());
-        this.batch = new BatchBuilder(dimension, maxMessageBytes, batchBytes);
+        this.batch = new BatchBuilder(dimension, maxMessageBytes, options);
         this.nextSequence = opened.getResumeAfterBatchSeq() + 1;
     }
 
@@ -62,7 +62,7 @@ public final class SampleWriter implements AutoCloseable {
         sender.start();
         try {
             Opened opened = outbox.awaitOpened();
-            return new SampleWriter((int) run.dimension(), outbox, sender, opened, options.batchBytes());
+            return new SampleWriter((int) run.dimension(), outbox, sender, opened, options);
         } catch (InterruptedException e) {
             sender.interrupt();
             throw e;

@@ -15,8 +15,11 @@ import java.util.UUID;
  *     {@link SampleWriter#add} waits. The server's own limit, if lower, is kept too
  * @param progressTimeout longest time without an ack, while there is something to ack, over all reconnects; then the
  *     writer fails. Also the longest wait for the first connection
+ * @param allowDeleted whether samples that were deleted may come back; otherwise the server refuses them with
+ *     FAILED_PRECONDITION, which ends the writer
  */
-public record WriterOptions(String writerId, int batchBytes, long maxUnackedBytes, Duration progressTimeout) {
+public record WriterOptions(
+        String writerId, int batchBytes, long maxUnackedBytes, Duration progressTimeout, boolean allowDeleted) {
 
     private static final int DEFAULT_BATCH_BYTES = 1 << 20;
     private static final long DEFAULT_MAX_UNACKED_BYTES = 64L << 20;
@@ -35,27 +38,36 @@ public record WriterOptions(String writerId, int batchBytes, long maxUnackedByte
     /** A fresh writer id, batches of 1 MiB, 64 MiB not acked, 5 minutes of patience. */
     public static WriterOptions defaults() {
         return new WriterOptions(
-                UUID.randomUUID().toString(), DEFAULT_BATCH_BYTES, DEFAULT_MAX_UNACKED_BYTES, DEFAULT_PROGRESS_TIMEOUT);
+                UUID.randomUUID().toString(),
+                DEFAULT_BATCH_BYTES,
+                DEFAULT_MAX_UNACKED_BYTES,
+                DEFAULT_PROGRESS_TIMEOUT,
+                false);
     }
 
     /** The same with another writer id. */
     public WriterOptions withWriterId(String id) {
-        return new WriterOptions(id, batchBytes, maxUnackedBytes, progressTimeout);
+        return new WriterOptions(id, batchBytes, maxUnackedBytes, progressTimeout, allowDeleted);
     }
 
     /** The same with another batch size, bytes. */
     public WriterOptions withBatchBytes(int bytes) {
-        return new WriterOptions(writerId, bytes, maxUnackedBytes, progressTimeout);
+        return new WriterOptions(writerId, bytes, maxUnackedBytes, progressTimeout, allowDeleted);
     }
 
     /** The same with another bound on bytes not acked. */
     public WriterOptions withMaxUnackedBytes(long bytes) {
-        return new WriterOptions(writerId, batchBytes, bytes, progressTimeout);
+        return new WriterOptions(writerId, batchBytes, bytes, progressTimeout, allowDeleted);
     }
 
     /** The same with another limit on the time without an ack. */
     public WriterOptions withProgressTimeout(Duration timeout) {
-        return new WriterOptions(writerId, batchBytes, maxUnackedBytes, timeout);
+        return new WriterOptions(writerId, batchBytes, maxUnackedBytes, timeout, allowDeleted);
+    }
+
+    /** The same with deleted samples allowed, or not, to come back. */
+    public WriterOptions withAllowDeleted(boolean allow) {
+        return new WriterOptions(writerId, batchBytes, maxUnackedBytes, progressTimeout, allow);
     }
 
     private static void requirePositive(String name, long value) {

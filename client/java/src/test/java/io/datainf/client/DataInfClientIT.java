@@ -108,6 +108,27 @@ final class DataInfClientIT {
     }
 
     @Test
+    void deleteSamples_leavesTheOthersAndNeedsALeaveToReturn() throws Exception {
+        float[][] train = randomGradients(6, SEED);
+        RunDescription run = createRun("deleted");
+        write(run, train);
+
+        assertThat(client.deleteSamples("deleted", List.of(4L, 5L, 99L))).isEqualTo(new Deletion(2, 1, 8));
+        assertThat(client.getRun("deleted").sampleCount()).isEqualTo(4);
+
+        SampleWriter refused = client.openWriter(run);
+        refused.add(4, train[4]);
+        assertThatThrownBy(refused::close)
+                .isInstanceOf(DataInfException.class)
+                .hasMessageContaining("sample 4 was deleted");
+        try (SampleWriter allowed =
+                client.openWriter(run, WriterOptions.defaults().withAllowDeleted(true))) {
+            allowed.add(4, train[4]);
+        }
+        assertThat(client.getRun("deleted").sampleCount()).isEqualTo(5);
+    }
+
+    @Test
     void query_datainf_equalsThePlainComputation() throws Exception {
         float[][] train = randomGradients(SAMPLES, SEED);
         float[][] validation = randomGradients(2, SEED + 1);
@@ -183,8 +204,8 @@ final class DataInfClientIT {
     @Test
     void openWriter_anotherLayout_isRefused() {
         RunDescription run = createRun("layout");
-        RunDescription other =
-                new RunDescription(run.runId(), run.blocks(), run.checkpoint(), "wrong", run.dimension(), 0, 0);
+        RunDescription other = new RunDescription(
+                run.runId(), run.blocks(), run.checkpoint(), "wrong", run.dimension(), 0, 0, 0, List.of());
         assertThatThrownBy(() -> client.openWriter(other))
                 .asInstanceOf(type(DataInfException.class))
                 .satisfies(e -> {

@@ -101,7 +101,15 @@ final class DataInfClientTest {
             RunDescription run = peer.client().createRun(DEFINITION);
             assertThat(run)
                     .isEqualTo(new RunDescription(
-                            "run", List.of(new Block("a", 2, 3), new Block("b", 4, 5)), "step-7", "abc", 26, 2, 3));
+                            "run",
+                            List.of(new Block("a", 2, 3), new Block("b", 4, 5)),
+                            "step-7",
+                            "abc",
+                            26,
+                            2,
+                            3,
+                            0,
+                            List.of()));
             assertThat(peer.client().getRun("run")).isEqualTo(run);
         }
         assertThat(runs.run.getStoredElementType()).isEqualTo(ElementType.ELEMENT_TYPE_BF16);

@@ -28,7 +28,7 @@ final class SampleWriterTest {
     private static final int DIMENSION = IngestPeer.DIMENSION;
     private static final int MAX_MESSAGE_BYTES = 4_096;
     private static final RunDescription RUN =
-            new RunDescription("run", List.of(new Block("b", 2, 3)), "step-7", "hash", DIMENSION, 0, 0);
+            new RunDescription("run", List.of(new Block("b", 2, 3)), "step-7", "hash", DIMENSION, 0, 0, 0, List.of());
 
     /** Two samples a batch: each takes its gradient and an id, and a message some more. */
     private static final WriterOptions OPTIONS = WriterOptions.defaults()
