@@ -33,7 +33,7 @@ from datainf._result import QueryResult, QuerySummary, Snapshot, SolverReport
 from datainf._run import Run
 from datainf._sender import Progress
 from datainf._statistics import BlockStatistics, RunStatistics
-from datainf._stats import RejectedSample, WriterStats
+from datainf._stats import Deletion, RejectedSample, WriterStats
 from datainf._writer import Writer
 
 __version__ = version("datainf-client")
@@ -47,6 +47,7 @@ __all__ = [
     "ClientOptions",
     "DataInfError",
     "DeadlineExceededError",
+    "Deletion",
     "FailedPreconditionError",
     "FieldViolation",
     "InvalidArgumentError",

@@ -1,4 +1,4 @@
-"""The command `datainf`: push and query exchange files, show statistics."""
+"""The command `datainf`: push and query exchange files, delete, show runs and statistics."""
 
 from __future__ import annotations
 
@@ -60,13 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"datainf {datainf.__version__}")
     commands = parser.add_subparsers(dest="name", required=True)
 
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--run", required=True, help="the run's id")
-    common.add_argument(
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
         "--target",
         default="127.0.0.1:50051",
         help="host:port or unix:/path/of/socket (default: %(default)s)",
     )
+    common = argparse.ArgumentParser(add_help=False, parents=[server])
+    common.add_argument("--run", required=True, help="the run's id")
 
     push = commands.add_parser(
         "push",
@@ -79,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--dtype", choices=["f32", "bf16"], help="stored dtype of a new run")
     push.add_argument("--damping-scale", type=float, help="damping scale of a new run (0.1)")
     push.add_argument("--checkpoint", help="checkpoint at which the gradients were taken")
+    push.add_argument(
+        "--allow-deleted", action="store_true", help="let samples that were deleted come back"
+    )
     push.add_argument("--limit", type=_positive, metavar="N", help="push the first N rows only")
     push.set_defaults(command=_push)
 
@@ -130,7 +134,33 @@ def _parser() -> argparse.ArgumentParser:
     stats = commands.add_parser("stats", parents=[common], help="show statistics of each block")
     stats.add_argument("--json", action="store_true", help="print one JSON object")
     stats.set_defaults(command=_stats)
+    _add_deletion(commands, server, common)
     return parser
+
+
+def _add_deletion(commands: Any, server: Any, common: Any) -> None:
+    delete = commands.add_parser(
+        "delete",
+        parents=[common],
+        help="delete samples",
+        description="Deletes samples by id, durably. Ids that the run does not hold are counted.",
+    )
+    ids = delete.add_mutually_exclusive_group(required=True)
+    ids.add_argument("--ids", type=int, nargs="+", metavar="ID", help="the samples")
+    ids.add_argument("--file", metavar="FILE", help="a text file with an id in each line")
+    delete.set_defaults(command=_delete)
+
+    runs = commands.add_parser("runs", parents=[server], help="list runs")
+    runs.add_argument("--json", action="store_true", help="print one JSON object a line")
+    runs.set_defaults(command=_runs)
+
+    delete_run = commands.add_parser(
+        "delete-run", parents=[common], help="delete a run with all of its samples"
+    )
+    delete_run.add_argument(
+        "--yes", action="store_true", required=True, help="needed: there is no way back"
+    )
+    delete_run.set_defaults(command=_delete_run)
 
 
 def _push(client: datainf.Client, options: argparse.Namespace) -> int:
@@ -143,7 +173,7 @@ def _push(client: datainf.Client, options: argparse.Namespace) -> int:
     row_count = min(options.limit or len(sample_ids), len(sample_ids))
     rows_at_once = max(_ADD_BYTES // (4 * run.dimension), 1)
     started = time.perf_counter()
-    with run.writer() as writer:
+    with run.writer(allow_deleted=options.allow_deleted) as writer:
         for part, rows in joined(blocks, row_count, rows_at_once):
             writer.add(sample_ids[part], rows)
         revision = writer.flush()
@@ -241,6 +271,52 @@ def _self_influence(client: datainf.Client, options: argparse.Namespace) -> int:
         f"self-influence of {len(own.ids)} samples of run {run.run_id} at revision"
         f" {own.snapshot.revision}, in {own.compute_seconds:.3g} s"
     )
+    return _OK
+
+
+def _delete(client: datainf.Client, options: argparse.Namespace) -> int:
+    run = client.run(options.run)
+    if options.ids is not None:
+        ids = options.ids
+    else:
+        with open(options.file, encoding="utf-8") as lines:
+            ids = [int(line) for line in lines if line.strip()]
+    deletion = run.delete_samples(sorted(set(ids)))
+    print(
+        f"{deletion.deleted_count} deleted, {deletion.absent_count} not held;"
+        f" run {run.run_id} is at revision {deletion.revision}"
+    )
+    return _OK
+
+
+def _runs(client: datainf.Client, options: argparse.Namespace) -> int:
+    for run in client.list_runs():
+        if options.json:
+            print(
+                json.dumps(
+                    {
+                        "run_id": run.run_id,
+                        "sample_count": run.sample_count,
+                        "revision": run.revision,
+                        "dimension": run.dimension,
+                        "stored_dtype": run.stored_dtype,
+                        "damaged_sample_count": run.damaged_sample_count,
+                        "create_time": run.create_time.isoformat(),
+                    }
+                )
+            )
+        else:
+            damage = f", {run.damaged_sample_count} damaged" if run.damaged_sample_count else ""
+            print(
+                f"{run.run_id}: n = {run.sample_count}, revision {run.revision},"
+                f" D = {run.dimension}, stored as {run.stored_dtype}{damage}"
+            )
+    return _OK
+
+
+def _delete_run(client: datainf.Client, options: argparse.Namespace) -> int:
+    client.delete_run(options.run)
+    print(f"run {options.run} is deleted")
     return _OK
 
 

@@ -125,6 +125,23 @@ class Client:
             if not token:
                 return runs
 
+    def delete_run(self, run_id: str) -> None:
+        """Deletes a run with all of its samples, durably. Its writers fail with NotFoundError.
+
+        Raises:
+            NotFoundError: There is none.
+            DataInfError: Other errors.
+
+        Example:
+            >>> other = client.create_run("short-lived", [datainf.Block("b", 1, 2)])
+            >>> client.delete_run("short-lived")
+        """
+        self._connection.call(
+            self._connection.runs.DeleteRun,
+            run_service_pb2.DeleteRunRequest(run_id=run_id),
+            self._connection.options.timeout_seconds,
+        )
+
     def close(self) -> None:
         """Closes the connection. Close writers before: what they have not sent is lost."""
         self._connection.close()

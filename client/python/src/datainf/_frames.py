@@ -22,8 +22,8 @@ _BATCH_TAG = bytes([ingest_service_pb2.IngestRequest.BATCH_FIELD_NUMBER << 3 | 2
 _GRADIENTS_TAG = bytes([ingest_service_pb2.SampleBatch.GRADIENTS_FIELD_NUMBER << 3 | 2])
 
 # Most bytes of a message besides gradients: per sample an id and a step (a varint of up to 10
-# bytes), and per message two tags and lengths, two lengths of packed fields, batch_seq, crc32c and
-# element_offset.
+# bytes), and per message two tags and lengths, two lengths of packed fields, batch_seq, crc32c,
+# element_offset and allow_deleted.
 _SAMPLE_OVERHEAD_BYTES = 8 + 10
 _MESSAGE_OVERHEAD_BYTES = 64
 
@@ -49,6 +49,8 @@ def batch_message(
     steps: Sequence[int],
     gradients: Sequence[npt.NDArray[Any]],
     element_offset: int = 0,
+    *,
+    allow_deleted: bool = False,
 ) -> bytes:
     """Returns a serialized IngestRequest with one SampleBatch.
 
@@ -58,6 +60,7 @@ def batch_message(
         steps: Steps, [k], or empty.
         gradients: Arrays whose bytes, one after the other, are the field `gradients`. C-contiguous.
         element_offset: Position of the first element in its sample.
+        allow_deleted: Whether samples that were deleted may come back.
     """
     pieces = [array.reshape(-1).view(np.uint8) for array in gradients]
     crc32c = 0
@@ -69,6 +72,7 @@ def batch_message(
         steps=steps,
         crc32c=crc32c,
         element_offset=element_offset,
+        allow_deleted=allow_deleted,
     ).SerializeToString()
     gradient_bytes = sum(piece.nbytes for piece in pieces)
     head = fields + _GRADIENTS_TAG + _varint(gradient_bytes)
@@ -82,14 +86,23 @@ def rows_per_message(row_bytes: int, message_bytes: int) -> int:
     return (message_bytes - _MESSAGE_OVERHEAD_BYTES) // (row_bytes + _SAMPLE_OVERHEAD_BYTES)
 
 
-def fragment_messages(batch_seq: int, sample: Rows, message_bytes: int) -> Iterator[bytes]:
+def fragment_messages(
+    batch_seq: int, sample: Rows, message_bytes: int, *, allow_deleted: bool = False
+) -> Iterator[bytes]:
     """Yields the fragments of one sample that is larger than a message."""
     elements = sample.gradients.reshape(-1)
     room = message_bytes - _MESSAGE_OVERHEAD_BYTES - _SAMPLE_OVERHEAD_BYTES
     length = max(room // elements.itemsize, 1)
     for offset in range(0, elements.size, length):
         piece = elements[offset : offset + length]
-        yield batch_message(batch_seq, sample.sample_ids, sample.steps, [piece], offset)
+        yield batch_message(
+            batch_seq,
+            sample.sample_ids,
+            sample.steps,
+            [piece],
+            offset,
+            allow_deleted=allow_deleted,
+        )
 
 
 def _varint(value: int) -> bytes:

@@ -50,9 +50,12 @@ class Outbox:
     change.
     """
 
-    def __init__(self, options: WriterOptions, row_bytes: int) -> None:
+    def __init__(
+        self, options: WriterOptions, row_bytes: int, *, allow_deleted: bool = False
+    ) -> None:
         self._options = options
         self._row_bytes = row_bytes
+        self._allow_deleted = allow_deleted
         self._changed = threading.Condition()
         self._message_bytes: int | None = None  # None until the server has answered Open once
         self._max_unacked_bytes = 0
@@ -243,6 +246,7 @@ class Outbox:
         self,
         durable_batch_seq: int,
         revision: int,
+        replaced_count: int,
         duplicate_count: int,
         rejected: Sequence[RejectedSample],
     ) -> None:
@@ -257,6 +261,7 @@ class Outbox:
             self._update(
                 durable_batch_seq=max(self._stats.durable_batch_seq, durable_batch_seq),
                 revision=max(self._stats.revision, revision),
+                replaced_samples=self._stats.replaced_samples + replaced_count,
                 duplicate_samples=self._stats.duplicate_samples + duplicate_count,
                 rejected_samples=self._stats.rejected_samples + len(rejected),
             )
@@ -339,9 +344,24 @@ class Outbox:
         steps = [step for part in parts for step in part.steps]
         gradients = [part.gradients for part in parts]
         if self._rows_per_message() == 0:
-            messages = list(fragment_messages(self._next_seq, parts[0], self._message_bytes))
+            messages = list(
+                fragment_messages(
+                    self._next_seq,
+                    parts[0],
+                    self._message_bytes,
+                    allow_deleted=self._allow_deleted,
+                )
+            )
         else:
-            messages = [batch_message(self._next_seq, sample_ids, steps, gradients)]
+            messages = [
+                batch_message(
+                    self._next_seq,
+                    sample_ids,
+                    steps,
+                    gradients,
+                    allow_deleted=self._allow_deleted,
+                )
+            ]
         gradient_bytes = sum(array.nbytes for array in gradients)
         self._batches.append(Batch(self._next_seq, messages, len(sample_ids), gradient_bytes))
         self._next_seq += 1

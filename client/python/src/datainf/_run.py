@@ -11,14 +11,17 @@ from datainf import _analysis, _query
 from datainf._analysis import JobEstimate, MethodComparison, SelfInfluence, SquaredNorms
 from datainf._block import Block
 from datainf._connection import Connection
-from datainf._encoding import Dtype, dtype_name
+from datainf._encoding import Dtype, dtype_name, sample_id_array
 from datainf._options import WriterOptions
-from datainf._proto.v1 import run_service_pb2
+from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
 from datainf._query import Aggregation, Method, Normalization, Ranking
 from datainf._result import QueryResult
 from datainf._sender import Progress
 from datainf._statistics import RunStatistics, statistics_of
+from datainf._stats import Deletion
 from datainf._writer import Writer
+
+_MOST_DELETIONS = 100_000
 
 
 class Run:
@@ -36,6 +39,10 @@ class Run:
         create_time: When it was created.
         sample_count: Samples, n, when this object was made; `statistics` tells the present.
         revision: Revision when this object was made.
+        damaged_sample_count: Samples that were acked and cannot be read any more, because their
+            bytes on disk are damaged. They are not among `sample_count`; send them again.
+        damaged_sample_ids: The first 1,000 of their ids, as far as they can be read; from
+            `Client.run` only.
     """
 
     def __init__(self, connection: Connection, message: run_service_pb2.Run) -> None:
@@ -52,6 +59,8 @@ class Run:
         self.create_time = message.create_time.ToDatetime(datetime.timezone.utc)
         self.sample_count = message.sample_count
         self.revision = message.revision
+        self.damaged_sample_count = message.damaged_sample_count
+        self.damaged_sample_ids = list(message.damaged_sample_ids)
 
     def __repr__(self) -> str:
         """Returns name and shape."""
@@ -66,6 +75,7 @@ class Run:
         dtype: Dtype = "f32",
         writer_id: str | None = None,
         checkpoint: str | None = None,
+        allow_deleted: bool = False,
         options: WriterOptions | None = None,
         on_progress: Progress | None = None,
     ) -> Writer:
@@ -78,6 +88,8 @@ class Run:
                 fresh one.
             checkpoint: Which parameters the gradients are taken at; the server refuses another than
                 the run's. None: the run's own, unchecked.
+            allow_deleted: Whether samples that were deleted may come back. Otherwise the server
+                refuses them with FailedPreconditionError, which ends the writer.
             options: Buffering and trying again.
             on_progress: Called with the counts after each ack, on the writer's thread.
 
@@ -96,9 +108,49 @@ class Run:
             dtype=dtype,
             writer_id=writer_id,
             checkpoint=checkpoint,
+            allow_deleted=allow_deleted,
             options=options or WriterOptions(),
             on_progress=on_progress,
         )
+
+    def delete_samples(self, sample_ids: npt.ArrayLike) -> Deletion:
+        """Deletes samples, durably. Afterwards scores are those of a run that never held them.
+
+        May be repeated: ids that the run does not hold are counted. The server remembers the ids:
+        only a writer with `allow_deleted=True` brings a deleted sample back.
+
+        Args:
+            sample_ids: Ids, integers from 0 to 2^64 - 1, shape [k], or one integer. Up to 100,000
+                are deleted at once, or not at all; more, part by part.
+
+        Raises:
+            TypeError: sample_ids are not integers.
+            ValueError: An id is out of range or occurs twice.
+            NotFoundError: The run does not exist any more.
+            ResourceExhaustedError: The server's disk is full.
+            DataInfError: Other errors.
+
+        Example:
+            >>> with run.writer() as writer:
+            ...     writer.add([1, 2], np.ones((2, run.dimension), np.float32))
+            >>> deletion = run.delete_samples([1, 99])
+            >>> deletion.deleted_count, deletion.absent_count
+            (1, 1)
+        """
+        ids = sample_id_array("sample_ids", sample_ids).tolist()
+        deleted = absent = revision = 0
+        for start in range(0, len(ids), _MOST_DELETIONS):
+            response = self._connection.call(
+                self._connection.ingest_unary.DeleteSamples,
+                ingest_service_pb2.DeleteSamplesRequest(
+                    run_id=self.run_id, sample_ids=ids[start : start + _MOST_DELETIONS]
+                ),
+                self._connection.options.timeout_seconds,
+            )
+            deleted += response.deleted_count
+            absent += response.absent_count
+            revision = response.revision
+        return Deletion(deleted_count=deleted, absent_count=absent, revision=revision)
 
     def query(
         self,

@@ -171,7 +171,9 @@ class Sender:
             )
             for sample in ack.rejected_samples
         ]
-        self._outbox.acknowledge(ack.durable_batch_seq, ack.revision, ack.duplicate_count, rejected)
+        self._outbox.acknowledge(
+            ack.durable_batch_seq, ack.revision, ack.replaced_count, ack.duplicate_count, rejected
+        )
         if self._on_progress is not None:
             try:
                 self._on_progress(self._outbox.stats())

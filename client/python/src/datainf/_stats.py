@@ -32,6 +32,7 @@ class WriterStats:
         added_samples: Taken by `add`.
         added_bytes: Their gradients, bytes as sent.
         acked_samples: No longer this writer's task: durable, duplicate or rejected.
+        replaced_samples: Acked, and stored in place of an earlier one of the same id.
         duplicate_samples: Acked, but the run held them already with equal content.
         rejected_samples: Acked, but refused: NaN or infinite.
         dropped_samples: Left out by the policy `"drop"`.
@@ -41,13 +42,14 @@ class WriterStats:
             first.
         revision: Revision of the run that includes all acked samples; 0 before the first ack.
         reconnects: Streams opened after the first.
-        recovered_batches: Batches found durable after a reconnect, whose ack was lost. Duplicates
-            and rejected samples among them are not counted here.
+        recovered_batches: Batches found durable after a reconnect, whose ack was lost. Duplicates,
+            replaced and rejected samples among them are not counted here.
     """
 
     added_samples: int = 0
     added_bytes: int = 0
     acked_samples: int = 0
+    replaced_samples: int = 0
     duplicate_samples: int = 0
     rejected_samples: int = 0
     dropped_samples: int = 0
@@ -57,3 +59,18 @@ class WriterStats:
     revision: int = 0
     reconnects: int = 0
     recovered_batches: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Deletion:
+    """What a deletion did.
+
+    Attributes:
+        deleted_count: Samples deleted.
+        absent_count: Ids that the run did not hold.
+        revision: Revision of the run after it.
+    """
+
+    deleted_count: int
+    absent_count: int
+    revision: int

@@ -52,6 +52,7 @@ class Writer:
         dtype: Dtype,
         writer_id: str | None,
         checkpoint: str | None,
+        allow_deleted: bool,
         options: WriterOptions,
         on_progress: Progress | None,
     ) -> None:
@@ -66,7 +67,9 @@ class Writer:
             element_type=element_type(dtype),
             checkpoint=run.checkpoint if checkpoint is None else checkpoint,
         )
-        self._outbox = Outbox(options, run.dimension * element_bytes(dtype))
+        self._outbox = Outbox(
+            options, run.dimension * element_bytes(dtype), allow_deleted=allow_deleted
+        )
         self._sender = Sender(run._connection, self._opening, self._outbox, options, on_progress)
         self._process_id = os.getpid()
         self._lock = threading.Lock()
