@@ -21,6 +21,8 @@ final class AnonymousMemory {
     private static final long HUGE_PAGE_BYTES = 2L << 20;
     private static final int PROT_READ_WRITE = 0x1 | 0x2;
     private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x02 | 0x20 | 0x4000;
+    private static final long PAGE_BYTES = 4096;
+    private static final int MADV_DONTNEED = 4;
     private static final int MADV_HUGEPAGE = 14;
     private static final long MAP_FAILED = -1;
 
@@ -60,6 +62,25 @@ final class AnonymousMemory {
             int ignored = (int) MADVISE.invokeExact(address, mappedBytes, MADV_HUGEPAGE);
             long aligned = (address + HUGE_PAGE_BYTES - 1) & -HUGE_PAGE_BYTES;
             return MemorySegment.ofAddress(aligned).reinterpret(bytes, arena, segment -> unmap(address, mappedBytes));
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Gives the memory of the whole pages within {@code segment} back; they read as zeros until they are written again. */
+    static void discard(MemorySegment segment) {
+        long from = (segment.address() + PAGE_BYTES - 1) & -PAGE_BYTES;
+        long end = (segment.address() + segment.byteSize()) & -PAGE_BYTES;
+        if (from >= end) {
+            return;
+        }
+        try {
+            int result = (int) MADVISE.invokeExact(from, end - from, MADV_DONTNEED);
+            if (result != 0) {
+                throw new AssertionError("madvise refused memory of ours: %d bytes at %#x".formatted(end - from, from));
+            }
         } catch (Error | RuntimeException e) {
             throw e;
         } catch (Throwable e) {

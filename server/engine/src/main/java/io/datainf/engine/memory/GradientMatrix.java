@@ -81,6 +81,11 @@ public final class GradientMatrix implements AutoCloseable {
         return rows.rows(firstOrdinal, count);
     }
 
+    /** Gives the memory of rows back: see {@link OffHeapRows#discard}. */
+    public void discard(long firstOrdinal, int count) {
+        rows.discard(firstOrdinal, count);
+    }
+
     @Override
     public void close() {
         rows.close();

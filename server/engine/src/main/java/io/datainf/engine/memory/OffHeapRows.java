@@ -80,6 +80,14 @@ public final class OffHeapRows implements AutoCloseable {
                 (firstOrdinal % rowsPerChunk) * strideBytes, count * strideBytes);
     }
 
+    /**
+     * Gives the memory of {@code count} consecutive published rows of one tile back, as far as whole pages go. They read as zeros
+     * from then on. Readers who care for these rows must have gone.
+     */
+    public void discard(long firstOrdinal, int count) {
+        AnonymousMemory.discard(rows(firstOrdinal, count));
+    }
+
     private MemorySegment rowAt(long ordinal) {
         return chunks[(int) (ordinal / rowsPerChunk)].asSlice((ordinal % rowsPerChunk) * strideBytes, strideBytes);
     }

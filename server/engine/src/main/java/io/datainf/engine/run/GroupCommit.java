@@ -86,6 +86,10 @@ final class GroupCommit {
      */
     @Nullable
     IOException commit(List<PendingOperation> group) {
+        if (group.getFirst() instanceof PendingRoll) {
+            roll(group);
+            return null;
+        }
         List<Outcome> outcomes = new ArrayList<>(group.size());
         List<LogRecord> records = new ArrayList<>(group.size());
         try {
@@ -117,6 +121,15 @@ final class GroupCommit {
         log.release();
     }
 
+    private void roll(List<PendingOperation> group) {
+        try {
+            log.startNewSegment();
+            group.forEach(operation -> ((PendingRoll) operation).done().complete(null));
+        } catch (IOException e) {
+            group.forEach(operation -> operation.fail(e));
+        }
+    }
+
     private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records) {
         resolver.begin(state.revision());
         for (PendingOperation operation : group) {
@@ -143,6 +156,7 @@ final class GroupCommit {
                     DeletionRecord resolved = resolver.resolve(deletion);
                     yield resolved.sampleIds().length == 0 ? new Outcome.Unchanged() : new Outcome.Logged(resolved);
                 }
+                case PendingRoll ignored -> new Outcome.Unchanged();
             };
         } catch (RuntimeException e) {
             return new Outcome.Refused(e);
@@ -177,7 +191,7 @@ final class GroupCommit {
             }
             case DeletionRecord deletion -> {
                 for (long sampleId : deletion.sampleIds()) {
-                    builder.delete(sampleId);
+                    builder.delete(sampleId, deletion.revision());
                 }
                 yield 0;
             }
@@ -192,7 +206,7 @@ final class GroupCommit {
             MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
             System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
             boolean replaces = builder.append(
-                    batch.samples().sampleIds()[sample], q, batch.samples().checksums()[sample]);
+                    batch.samples().sampleIds()[sample], q, batch.samples().checksums()[sample], batch.revision());
             replacedCount += replaces ? 1 : 0;
         }
         return replacedCount;
@@ -207,6 +221,7 @@ final class GroupCommit {
             switch (group.get(i)) {
                 case PendingBatch batch -> batch.complete(receipt(batch, outcomes.get(i), replacedCounts.get(i)));
                 case PendingDeletion deletion -> deletion.receipt().complete(receipt(deletion, outcomes.get(i)));
+                case PendingRoll roll -> roll.done().complete(null);
             }
         }
     }

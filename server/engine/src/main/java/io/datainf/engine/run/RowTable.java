@@ -15,11 +15,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class RowTable {
 
     // One id row: the sample's id; the ordinal + 1 of the row that had the id before, 0 if none; CRC-32C of the
-    // gradient.
-    private static final long ID_ROW_BYTES = 16;
+    // gradient;
+    // the revision at which the row died.
+    private static final long ID_ROW_BYTES = 24;
     private static final long ID_OFFSET = 0;
     private static final long BEFORE_OFFSET = 8;
     private static final long CHECKSUM_OFFSET = 12;
+    private static final long DEATH_OFFSET = 16;
     private static final int HOLE = -1;
 
     private final MemoryBudget budget;
@@ -30,7 +32,7 @@ final class RowTable {
     private final AtomicInteger holders = new AtomicInteger(1);
     private final double[] hole;
     private int rowCount;
-    private int reservedRows;
+    private final AtomicInteger reservedRows = new AtomicInteger();
 
     /** Creates an empty table, held once. */
     RowTable(RunDefinition definition, MemoryBudget budget) {
@@ -60,13 +62,19 @@ final class RowTable {
      */
     void reserve(int count) {
         budget.reserve(count * gradients.strideBytes());
-        reservedRows += count;
+        reservedRows.addAndGet(count);
     }
 
     /** Gives back a reservation that was not used. */
     void unreserve(int count) {
         budget.release(count * gradients.strideBytes());
-        reservedRows -= count;
+        reservedRows.addAndGet(-count);
+    }
+
+    /** Gives the memory of consecutive rows of one tile back for good; nobody may read them any more. */
+    void discard(int firstOrdinal, int count) {
+        gradients.discard(firstOrdinal, count);
+        unreserve(count);
     }
 
     /** Memory of the next row, to be filled before {@link #append}. Its bytes are reserved. */
@@ -116,6 +124,16 @@ final class RowTable {
         return ids.row(ordinal).get(ValueLayout.JAVA_LONG, ID_OFFSET);
     }
 
+    /** Notes the revision at which a row died. Appending thread only. */
+    void setDeathRevision(int ordinal, long revision) {
+        ids.row(ordinal).set(ValueLayout.JAVA_LONG, DEATH_OFFSET, revision);
+    }
+
+    /** The revision at which a dead row died. */
+    long deathRevision(int ordinal) {
+        return ids.row(ordinal).get(ValueLayout.JAVA_LONG, DEATH_OFFSET);
+    }
+
     /** CRC-32C of a row's gradient. */
     int checksum(int ordinal) {
         return ids.row(ordinal).get(ValueLayout.JAVA_INT, CHECKSUM_OFFSET);
@@ -153,7 +171,7 @@ final class RowTable {
             gradients.close();
             squaredNorms.close();
             ids.close();
-            unreserve(reservedRows);
+            unreserve(reservedRows.get());
         }
     }
 }

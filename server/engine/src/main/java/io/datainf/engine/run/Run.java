@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -28,6 +29,8 @@ public final class Run {
     private final GroupCommit commit;
     private final RunLog log;
     private final RecordLog records;
+    private final SnapshotLedger snapshots = new SnapshotLedger();
+    private final RunCompaction compaction;
     private final RowLoader loader;
     private volatile boolean closed;
 
@@ -38,7 +41,8 @@ public final class Run {
             GroupCommit commit,
             RunLog log,
             RecordLog records,
-            RowLoader loader) {
+            RowLoader loader,
+            StoreOptions options) {
         this.definition = definition;
         this.createTime = createTime;
         this.rows = rows;
@@ -46,6 +50,7 @@ public final class Run {
         this.log = log;
         this.records = records;
         this.loader = loader;
+        this.compaction = new RunCompaction(definition.id(), rows, commit, log, records, snapshots, options);
     }
 
     /**
@@ -83,7 +88,7 @@ public final class Run {
             commits.set(commit);
             opened = true;
             RunLog log = new RunLog(definition, commit, options, health);
-            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader);
+            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader, options);
         } finally {
             if (!opened) {
                 rows.release();
@@ -105,10 +110,36 @@ public final class Run {
         return commit.state().damagedRows().cardinality();
     }
 
-    /** Does what can wait: gives full segments their index. One thread at a time. */
+    /** Does what can wait: gives full segments their index, and takes dead rows out of them. One thread at a time. */
     void maintain() {
-        if (!closed) {
+        whileHeld(() -> {
             records.indexFullSegments();
+            if (loader.done()) {
+                compaction.maintain();
+            }
+        });
+    }
+
+    /** Takes all dead rows out of the files now, at any rate. On the thread of {@link #maintain}. */
+    void compact() throws IOException {
+        loader.await();
+        compaction.compactAll();
+    }
+
+    /** How far deleted and replaced samples have left the files. */
+    public Erasure erasure() {
+        AtomicReference<Erasure> erasure = new AtomicReference<>(new Erasure(0, revision(), Optional.empty()));
+        whileHeld(() -> erasure.set(compaction.erasure()));
+        return erasure.get();
+    }
+
+    private void whileHeld(Runnable action) {
+        if (!closed && rows.hold()) {
+            try {
+                action.run();
+            } finally {
+                rows.release();
+            }
         }
     }
 
@@ -157,7 +188,7 @@ public final class Run {
         boolean taken = false;
         try {
             loader.await();
-            RunSnapshot snapshot = new RunSnapshot(definition, rows, commit.state());
+            RunSnapshot snapshot = new RunSnapshot(definition, rows, snapshots.open(commit::state), snapshots);
             taken = true;
             return snapshot;
         } catch (CancellationException e) {
@@ -231,14 +262,14 @@ public final class Run {
             for (int i = 0; i < batch.storedCount(); i++) {
                 builder.skipTo(Math.toIntExact(batch.ordinal(i)), false);
                 batch.squaredNorms(i, q);
-                builder.append(batch.sampleId(i), q, batch.rowChecksum(i));
+                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.revision());
             }
         }
 
         @Override
         public void deletion(long revision, long[] sampleIds) {
             for (long sampleId : sampleIds) {
-                builder.delete(sampleId);
+                builder.delete(sampleId, revision);
             }
         }
 

@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -88,14 +90,29 @@ final class RunLog {
         return commit.durableBatchSeq(writerId);
     }
 
+    /** Has the log begin a new segment when its turn comes, and waits for that; does nothing if the log has ended. */
+    void roll() {
+        PendingRoll roll = new PendingRoll(new CompletableFuture<>());
+        queue(roll);
+        try {
+            roll.done().join();
+        } catch (CompletionException e) {
+            logger.warn("run '{}': no new segment was begun", runId, e);
+        }
+    }
+
     /** Queues a deletion; its receipt completes on the log thread, or here if the log has ended. */
     void delete(PendingDeletion deletion) {
+        queue(deletion);
+    }
+
+    private void queue(PendingOperation operation) {
         Exception refusal;
         lock.lock();
         try {
             refusal = end;
             if (refusal == null) {
-                waiting.add(deletion);
+                waiting.add(operation);
                 startThread();
                 arrived.signal();
             }
@@ -103,7 +120,7 @@ final class RunLog {
             lock.unlock();
         }
         if (refusal != null) {
-            deletion.fail(refusal);
+            operation.fail(refusal);
         }
     }
 

@@ -57,6 +57,8 @@ public final class RunRegistry implements AutoCloseable {
     private final ConcurrentSkipListMap<String, Entry> entries = new ConcurrentSkipListMap<>();
     // Held while runs are created and deleted, I/O included: both are rare, and order matters between them.
     private final Object lock = new Object();
+    // Held while runs are maintained, which takes long and is for one thread at a time.
+    private final Object maintenance = new Object();
 
     @GuardedBy("lock")
     private final DataDirectory directory;
@@ -203,6 +205,10 @@ public final class RunRegistry implements AutoCloseable {
     /** Forces what is pending, closes all runs and unlocks the directory. */
     @Override
     public void close() {
+        // Compaction stops within a piece; what it leaves, the next start clears away. Not under the lock, which the
+        // probe takes.
+        maintainer.shutdownNow();
+        maintainer.close();
         synchronized (lock) {
             if (closed) {
                 return;
@@ -213,7 +219,6 @@ public final class RunRegistry implements AutoCloseable {
                     open.run().close();
                 }
             }
-            maintainer.close();
             loaders.close();
             directory.close();
         }
@@ -224,8 +229,8 @@ public final class RunRegistry implements AutoCloseable {
         if (health.trouble().isPresent()) {
             probe();
         }
-        for (Entry entry : entries.values()) {
-            if (entry instanceof Entry.Open(Run run)) {
+        synchronized (maintenance) {
+            for (Run run : openRunsNow()) {
                 try {
                     run.maintain();
                 } catch (RuntimeException | Error e) {
@@ -235,6 +240,22 @@ public final class RunRegistry implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Takes the dead rows of all runs out of their files now. */
+    public void compact() throws IOException {
+        synchronized (maintenance) {
+            for (Run run : openRunsNow()) {
+                run.compact();
+            }
+        }
+    }
+
+    private List<Run> openRunsNow() {
+        return entries.values().stream()
+                .filter(Entry.Open.class::isInstance)
+                .map(RunRegistry::run)
+                .toList();
     }
 
     private void probe() {

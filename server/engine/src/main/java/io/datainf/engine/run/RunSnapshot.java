@@ -12,11 +12,13 @@ public final class RunSnapshot implements AutoCloseable {
     private final RunDefinition definition;
     private final RowTable rows;
     private final RunState state;
+    private final SnapshotLedger ledger;
     private final SampleSet samples;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    /** Takes over one hold on the rows. */
-    RunSnapshot(RunDefinition definition, RowTable rows, RunState state) {
+    /** Takes over one hold on the rows, and one entry in the ledger. */
+    RunSnapshot(RunDefinition definition, RowTable rows, RunState state, SnapshotLedger ledger) {
+        this.ledger = ledger;
         this.definition = definition;
         this.rows = rows;
         this.state = state;
@@ -69,6 +71,7 @@ public final class RunSnapshot implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
+            ledger.close(state.revision());
             rows.release();
         }
     }

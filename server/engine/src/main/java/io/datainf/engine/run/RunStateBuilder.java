@@ -29,13 +29,17 @@ final class RunStateBuilder {
         this.sums = new BlockStatisticsAccumulator(rows.squaredNorms().blockCount());
     }
 
-    /** Appends a row; returns whether it replaces a live one. See {@link RowTable#append}. */
-    boolean append(long id, double[] q, int checksum) {
+    /**
+     * Appends a row; returns whether it replaces a live one. See {@link RowTable#append}.
+     *
+     * @param revision revision of the run after it
+     */
+    boolean append(long id, double[] q, int checksum, long revision) {
         resumeSums();
         int before = rows.append(id, q, checksum);
         boolean replaces = before >= 0 && !deadRows.get(before);
         if (before >= 0) {
-            die(before);
+            die(before, revision);
         }
         if (!deletedIds.isEmpty()) {
             deletedIds.remove(id);
@@ -46,11 +50,11 @@ final class RunStateBuilder {
         return replaces;
     }
 
-    /** Deletes the sample of this id, and remembers that it was deleted. */
-    void delete(long id) {
+    /** Deletes the sample of this id, and remembers that it was deleted; {@code revision} is that after it. */
+    void delete(long id, long revision) {
         int ordinal = rows.newestOrdinal(id);
         if (ordinal >= 0) {
-            die(ordinal);
+            die(ordinal, revision);
         }
         deletedIds.add(id);
     }
@@ -70,7 +74,7 @@ final class RunStateBuilder {
     /** Takes a live row out because it cannot be read. */
     void damage(int ordinal) {
         if (!deadRows.get(ordinal)) {
-            die(ordinal);
+            die(ordinal, 0);
             damagedRows.set(ordinal);
         }
     }
@@ -100,10 +104,15 @@ final class RunStateBuilder {
         return new RunState(revision, rows.rowCount(), rows.rowCount() - deadCount, deadRows, damagedRows, statistics);
     }
 
-    private void die(int ordinal) {
+    private void die(int ordinal, long revision) {
+        boolean counted = !deadRows.get(ordinal);
+        if (!counted && !damagedRows.get(ordinal)) {
+            return;
+        }
         unshare();
         damagedRows.clear(ordinal);
-        if (!deadRows.get(ordinal)) {
+        rows.setDeathRevision(ordinal, revision);
+        if (counted) {
             deadRows.set(ordinal);
             deadCount++;
             sums = null;

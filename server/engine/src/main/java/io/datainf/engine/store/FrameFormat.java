@@ -131,11 +131,7 @@ final class FrameFormat {
         return whole.kind() != KIND_BATCH || keptCount == shape.sampleCount()
                 ? shape
                 : new Shape(
-                        KIND_BATCH,
-                        shape.flags() | FLAG_ORDINALS,
-                        keptCount,
-                        shape.writerIdBytes(),
-                        shape.geometry());
+                        KIND_BATCH, shape.flags() | FLAG_ORDINALS, keptCount, shape.writerIdBytes(), shape.geometry());
     }
 
     /** Writes the head of a frame that keeps the samples at these positions of another one, ascending. */

@@ -4,13 +4,15 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,16 +26,17 @@ import org.slf4j.LoggerFactory;
 public final class RecordLog {
 
     private static final Logger logger = LoggerFactory.getLogger(RecordLog.class);
-    private static final long PIECE_BYTES = 1L << 30;
 
     private final Path directory;
     private final RunManifest manifest;
     private final RowGeometry geometry;
+    private final FrameWriter frames;
     private final StoreOptions options;
     private final StoreEvents events;
     private final Map<String, Long> recoveredBatchSeqs;
     private final List<SegmentRecovery.Part> recoveredParts;
     private final long recoveredRevision;
+    private volatile long compactTimeMillis;
     private final Queue<SegmentRecovery.Part> unindexed = new ConcurrentLinkedQueue<>();
 
     // The current segment; number 0 before the first one.
@@ -56,12 +59,19 @@ public final class RecordLog {
         this.directory = directory;
         this.manifest = manifest;
         this.geometry = RowGeometry.of(manifest.layout(), manifest.storedType());
+        this.frames = new FrameWriter(geometry);
         this.options = options;
         this.events = events;
         SegmentRecovery.End end = recovery.recover();
         this.recoveredBatchSeqs = Map.copyOf(recovery.durableBatchSeqs());
         this.recoveredParts = List.copyOf(recovery.parts());
         unindexed.addAll(recovery.unindexed());
+        compactTimeMillis = recoveredParts.stream()
+                .map(part -> part.entry().header().compaction())
+                .filter(Objects::nonNull)
+                .mapToLong(SegmentFormat.Compaction::timeMillis)
+                .max()
+                .orElse(0);
         SegmentFormat.Header segment = end.segment();
         if (segment != null) {
             segmentNumber = segment.number();
@@ -143,6 +153,56 @@ public final class RecordLog {
     }
 
     /**
+     * Returns the segments that are not written to any more, in order. On the thread of {@link #indexFullSegments}, after the
+     * rows have been read.
+     */
+    public List<FullSegment> fullSegments() throws IOException {
+        SegmentCatalog catalog = SegmentCatalog.read(directory, manifest, geometry);
+        List<FullSegment> full = new ArrayList<>();
+        for (int i = 0; i + 1 < catalog.entries().size(); i++) {
+            SegmentCatalog.Entry entry = catalog.entries().get(i);
+            long ordinalEnd = catalog.entries().get(i + 1).header().firstOrdinal();
+            boolean sound = entry.headerDamage() == null
+                    && ordinalEnd != SegmentCatalog.UNKNOWN
+                    && Files.exists(SegmentIndexFormat.fileOf(entry.file()));
+            full.add(new FullSegment(new SegmentRecovery.Part(entry, catalog.countedBytes(i)), ordinalEnd, sound));
+        }
+        return full;
+    }
+
+    /**
+     * Rewrites neighbouring full segments as one without their dead rows; safe at each step against a crash, and invisible but
+     * for the space. On the thread of {@link #indexFullSegments}.
+     *
+     * @param dead says of an ordinal whether its row is to go
+     * @throws CorruptSegmentException if something that is to stay cannot be read; nothing has changed then
+     */
+    public void compact(List<FullSegment> neighbours, IntPredicate dead, CompactionPace pace) throws IOException {
+        List<SegmentRecovery.Part> parts =
+                neighbours.stream().map(FullSegment::part).toList();
+        long bytesBefore = parts.stream().mapToLong(SegmentRecovery.Part::bytes).sum();
+        long bytes = new SegmentCompactor(parts, manifest, options.files(), pace).compact(dead);
+        compactTimeMillis = System.currentTimeMillis();
+        events.compacted(bytesBefore, bytes);
+    }
+
+    /** When the log was last compacted, milliseconds since 1970; 0 if never. From any thread. */
+    public long compactTimeMillis() {
+        return compactTimeMillis;
+    }
+
+    /**
+     * Leaves the current segment, if it holds anything, so that it can be compacted.
+     *
+     * @throws IOException if there can be no new one; the current one goes on
+     */
+    public void startNewSegment() throws IOException {
+        if (segmentNumber > 0 && forcedBytes > SegmentFormat.HEADER_BYTES) {
+            startSegment();
+        }
+    }
+
+    /**
      * Appends a group of records, in order, and makes it durable.
      *
      * @throws IOException if the group is not durable; it does not count then, and can be written again
@@ -154,7 +214,7 @@ public final class RecordLog {
             long end = countedBytes;
             long nextOrdinal = ordinals;
             for (LogRecord entry : group) {
-                end += writeFrame(target, entry, new FrameFormat.Place(end, forcedBytes, nextOrdinal));
+                end += frames.write(target, entry, new FrameFormat.Place(end, forcedBytes, nextOrdinal));
                 nextOrdinal += entry.rowCount();
             }
             events.appended(group.size(), (int) (nextOrdinal - ordinals), end - countedBytes);
@@ -298,67 +358,6 @@ public final class RecordLog {
             failed.truncate(countedBytes);
         } catch (IOException e) {
             logger.warn("{}: {} is left at byte {}", directory, SegmentFormat.fileName(segmentNumber), countedBytes, e);
-        }
-    }
-
-    private long writeFrame(AppendFile target, LogRecord entry, FrameFormat.Place place) throws IOException {
-        return switch (entry) {
-            case BatchRecord batch -> writeBatch(target, batch, place);
-            case DeletionRecord deletion -> writeDeletion(target, deletion, place);
-        };
-    }
-
-    private long writeBatch(AppendFile target, BatchRecord batch, FrameFormat.Place place) throws IOException {
-        byte[] writerId = batch.writerId().getBytes(StandardCharsets.UTF_8);
-        FrameFormat.Shape shape = FrameFormat.shape(batch, writerId, geometry);
-        try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment head = scratch.allocate(shape.headBytes(), FrameFormat.ALIGNMENT);
-            FrameFormat.encode(batch, writerId, shape, place, head);
-            List<ByteBuffer> pieces = new ArrayList<>();
-            addPieces(pieces, head);
-            addRows(pieces, batch);
-            addPadding(pieces, shape.frameBytes() - shape.rowOffset(batch.stored().length));
-            target.append(pieces.toArray(ByteBuffer[]::new));
-            return shape.frameBytes();
-        }
-    }
-
-    private long writeDeletion(AppendFile target, DeletionRecord deletion, FrameFormat.Place place) throws IOException {
-        FrameFormat.Shape shape = FrameFormat.shape(deletion, geometry);
-        try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment frame = scratch.allocate(shape.frameBytes(), FrameFormat.ALIGNMENT);
-            FrameFormat.encode(deletion, shape, place, frame);
-            target.append(new ByteBuffer[] {frame.asByteBuffer()});
-            return shape.frameBytes();
-        }
-    }
-
-    private void addRows(List<ByteBuffer> pieces, BatchRecord batch) {
-        MemorySegment rows = batch.samples().rows();
-        int[] stored = batch.stored();
-        long rowBytes = geometry.rowBytes();
-        for (int first = 0; first < stored.length; ) {
-            int end = first + 1;
-            // Rows that lie one after the other, here and in the file, go out as one piece.
-            while (geometry.dense() && end < stored.length && stored[end] == stored[end - 1] + 1) {
-                end++;
-            }
-            addPieces(pieces, rows.asSlice(stored[first] * rowBytes, (end - first) * rowBytes));
-            addPadding(pieces, geometry.strideBytes() - rowBytes);
-            first = end;
-        }
-    }
-
-    private static void addPadding(List<ByteBuffer> pieces, long bytes) {
-        if (bytes > 0) {
-            pieces.add(ByteBuffer.allocate((int) bytes));
-        }
-    }
-
-    private static void addPieces(List<ByteBuffer> pieces, MemorySegment bytes) {
-        for (long offset = 0; offset < bytes.byteSize(); offset += PIECE_BYTES) {
-            pieces.add(bytes.asSlice(offset, Math.min(PIECE_BYTES, bytes.byteSize() - offset))
-                    .asByteBuffer());
         }
     }
 

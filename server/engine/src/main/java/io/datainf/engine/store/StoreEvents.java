@@ -18,6 +18,9 @@ public interface StoreEvents {
     /** Recovery cut an unfinished end of this length off a segment. */
     default void tailCut(long bytes) {}
 
+    /** Segments were rewritten without their dead rows. */
+    default void compacted(long bytesBefore, long bytesAfter) {}
+
     /** Something that was acknowledged cannot be read: a header, a frame or a row. */
     default void damaged() {}
 }

@@ -10,6 +10,7 @@ import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementConversion;
 import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreFiles;
@@ -56,7 +57,10 @@ final class RunFixture {
     /** Small segments and small groups. */
     static RunRegistry open(Path directory, long budgetBytes, StoreFiles files) throws IOException {
         return RunRegistry.open(
-                directory, budgetBytes, StoreEvents.NONE, new StoreOptions(4096, 1024, Durability.FSYNC, files));
+                directory,
+                budgetBytes,
+                StoreEvents.NONE,
+                new StoreOptions(4096, 1024, Durability.FSYNC, CompactionOptions.DEFAULT, files));
     }
 
     /** A gradient that follows from {@code content}; no element is zero. */

@@ -388,7 +388,7 @@ class RecordLogTest {
     }
 
     private static StoreOptions options(long segmentBytes, StoreFiles files) {
-        return new StoreOptions(segmentBytes, 1 << 20, Durability.FSYNC, files);
+        return new StoreOptions(segmentBytes, 1 << 20, Durability.FSYNC, CompactionOptions.DEFAULT, files);
     }
 
     private static Path segment(Path directory, long number) {

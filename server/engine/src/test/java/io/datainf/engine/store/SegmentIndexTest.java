@@ -27,7 +27,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SegmentIndexTest {
 
     // A group fills a segment.
-    private static final StoreOptions SMALL = new StoreOptions(100, 1 << 20, Durability.FSYNC, StoreFiles.SYSTEM);
+    private static final StoreOptions SMALL =
+            new StoreOptions(100, 1 << 20, Durability.FSYNC, CompactionOptions.DEFAULT, StoreFiles.SYSTEM);
 
     @TempDir
     private Path temporary;

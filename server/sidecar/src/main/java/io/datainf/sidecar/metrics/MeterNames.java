@@ -19,6 +19,8 @@ final class MeterNames {
     static final String STORE_TAIL_CUT = "datainf.store.tail.cut";
 
     static final String STORE_DAMAGES = "datainf.store.damages";
+    static final String STORE_COMPACTED = "datainf.store.compacted";
+    static final String STORE_RECLAIMED = "datainf.store.reclaimed";
     static final String STORE_WRITABLE = "datainf.store.writable";
 
     static final String QUERIES = "datainf.queries";

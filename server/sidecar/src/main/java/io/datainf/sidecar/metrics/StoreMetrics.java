@@ -14,6 +14,8 @@ final class StoreMetrics implements StoreEvents {
     private final Counter failures;
     private final Counter tailCutBytes;
     private final Counter damages;
+    private final Counter compactedBytes;
+    private final Counter reclaimedBytes;
 
     StoreMetrics(MeterRegistry registry) {
         appendedBytes = Counter.builder(MeterNames.STORE_APPENDED)
@@ -29,9 +31,23 @@ final class StoreMetrics implements StoreEvents {
                 .description("Unfinished, never acknowledged ends that recovery cut off segment files")
                 .baseUnit("bytes")
                 .register(registry);
+        compactedBytes = Counter.builder(MeterNames.STORE_COMPACTED)
+                .description("Bytes of segment files written by compaction")
+                .baseUnit("bytes")
+                .register(registry);
+        reclaimedBytes = Counter.builder(MeterNames.STORE_RECLAIMED)
+                .description("Bytes by which compaction has made segment files smaller")
+                .baseUnit("bytes")
+                .register(registry);
         damages = Counter.builder(MeterNames.STORE_DAMAGES)
                 .description("Headers, frames and rows that were acknowledged and could not be read")
                 .register(registry);
+    }
+
+    @Override
+    public void compacted(long bytesBefore, long bytesAfter) {
+        compactedBytes.increment((double) bytesAfter);
+        reclaimedBytes.increment((double) Math.max(0, bytesBefore - bytesAfter));
     }
 
     @Override

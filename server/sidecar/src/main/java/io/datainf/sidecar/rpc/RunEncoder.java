@@ -7,6 +7,7 @@ import io.datainf.engine.influence.SampleSet;
 import io.datainf.engine.influence.SquaredNormSummary;
 import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.run.Erasure;
 import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunSnapshot;
@@ -18,16 +19,19 @@ final class RunEncoder {
 
     private RunEncoder() {}
 
-    /** Describes a run with the ids of its damaged samples. */
-    static io.datainf.proto.v1.Run encodeWithDamage(Run run) {
-        return encode(run).toBuilder()
+    /** Describes a run with what costs more to find out: ids of damaged samples, and how far others are erased. */
+    static io.datainf.proto.v1.Run encodeWhole(Run run) {
+        Erasure erasure = run.erasure();
+        io.datainf.proto.v1.Run.Builder encoded = encode(run).toBuilder()
                 .addAllDamagedSampleIds(run.damagedSamples().sampleIds())
-                .build();
+                .setUnerasedSampleCount(erasure.deadCount())
+                .setErasedRevision(erasure.erasedRevision());
+        erasure.compactTime().ifPresent(time -> encoded.setCompactTime(encode(time)));
+        return encoded.build();
     }
 
     static io.datainf.proto.v1.Run encode(Run run) {
         RunDefinition definition = run.definition();
-        Instant created = run.createTime();
         return io.datainf.proto.v1.Run.newBuilder()
                 .setRunId(definition.id().value())
                 .setLayout(encode(definition.layout()))
@@ -40,9 +44,7 @@ final class RunEncoder {
                 .setSampleCount(run.sampleCount())
                 .setRevision(run.revision())
                 .setDamagedSampleCount(run.damagedCount())
-                .setCreateTime(Timestamp.newBuilder()
-                        .setSeconds(created.getEpochSecond())
-                        .setNanos(created.getNano()))
+                .setCreateTime(encode(run.createTime()))
                 .build();
     }
 
@@ -71,6 +73,13 @@ final class RunEncoder {
                     .setSkipped(lambda[l] == 0));
         }
         return response.build();
+    }
+
+    private static Timestamp encode(Instant time) {
+        return Timestamp.newBuilder()
+                .setSeconds(time.getEpochSecond())
+                .setNanos(time.getNano())
+                .build();
     }
 
     private static io.datainf.proto.v1.BlockLayout encode(BlockLayout layout) {

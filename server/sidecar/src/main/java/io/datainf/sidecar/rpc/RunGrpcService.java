@@ -48,7 +48,7 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
         UnaryAnswer.send(observer, () -> {
             Run run = runs.get(RunIds.decode("run_id", request.getRunId()));
             return GetRunResponse.newBuilder()
-                    .setRun(RunEncoder.encodeWithDamage(run))
+                    .setRun(RunEncoder.encodeWhole(run))
                     .build();
         });
     }

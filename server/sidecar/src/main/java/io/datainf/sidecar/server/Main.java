@@ -58,6 +58,8 @@ public final class Main implements Runnable {
         CommandLine serve = new CommandLine(new ServeCommand());
         serve.getCommandSpec().versionProvider(new Version());
         main.addSubcommand(serve);
+        main.addSubcommand(new VerifyCommand());
+        main.addSubcommand(new CompactCommand());
         OptionTypes.register(serve);
         main.setParameterExceptionHandler((e, arguments) -> {
             CommandLine command = e.getCommandLine();
@@ -79,7 +81,7 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing: expected serve");
+        throw new ParameterException(spec.commandLine(), "a command is missing: expected serve, verify or compact");
     }
 
     /** Our version, from the manifest of our jar. */

@@ -3,6 +3,7 @@ package io.datainf.sidecar.server;
 import com.sun.management.OperatingSystemMXBean;
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
@@ -97,6 +98,29 @@ final class ServeCommand implements Callable<Integer> {
             })
     private Durability durability;
 
+    @Option(
+            names = "--compaction-share",
+            paramLabel = "SHARE",
+            defaultValue = "0.3",
+            description = "A full segment file is rewritten once this share of it is deleted or replaced samples."
+                    + " Default: ${DEFAULT-VALUE}")
+    private double compactionShare;
+
+    @Option(
+            names = "--compaction-deadline",
+            paramLabel = "SECONDS",
+            defaultValue = "3600",
+            description = "Deleted and replaced samples leave the files within this time, whatever their share."
+                    + " Default: ${DEFAULT-VALUE}")
+    private Seconds compactionDeadline;
+
+    @Option(
+            names = "--compaction-rate",
+            paramLabel = "SIZE",
+            defaultValue = "64MiB",
+            description = "Most bytes that compaction writes in a second. Default: ${DEFAULT-VALUE}")
+    private ByteCount compactionRate;
+
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute. Default: one a processor.")
     private @Nullable Integer threads;
 
@@ -187,7 +211,9 @@ final class ServeCommand implements Callable<Integer> {
                     new ServerConfig.Storage(
                             dataDirectory,
                             memoryBudget == null ? halfOfPhysicalMemory() : memoryBudget.bytes(),
-                            durability),
+                            durability,
+                            new CompactionOptions(
+                                    compactionShare, compactionDeadline.duration(), compactionRate.bytes())),
                     new ServerConfig.Listeners(
                             listen, Optional.ofNullable(unixSocket), http, insecure, Optional.ofNullable(readyFile)),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,

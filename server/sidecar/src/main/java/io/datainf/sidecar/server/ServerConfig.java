@@ -1,6 +1,7 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
@@ -45,8 +46,9 @@ record ServerConfig(
      * @param dataDirectory where runs are stored; created when missing
      * @param memoryBudgetBytes most memory that rows may take
      * @param durability when a batch counts as durable
+     * @param compaction when dead rows leave the files
      */
-    record Storage(Path dataDirectory, long memoryBudgetBytes, Durability durability) {
+    record Storage(Path dataDirectory, long memoryBudgetBytes, Durability durability, CompactionOptions compaction) {
 
         Storage {
             if (memoryBudgetBytes < 1) {

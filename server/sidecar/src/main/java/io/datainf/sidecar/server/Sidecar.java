@@ -110,7 +110,7 @@ final class Sidecar implements AutoCloseable {
                         storage.dataDirectory(),
                         storage.memoryBudgetBytes(),
                         metrics.store(),
-                        StoreOptions.DEFAULT.with(storage.durability())));
+                        StoreOptions.DEFAULT.with(storage.durability(), storage.compaction())));
         metrics.watchStorage(runs::figures);
         metrics.showEngine(calculator.engineName());
         calculator.warmUp();

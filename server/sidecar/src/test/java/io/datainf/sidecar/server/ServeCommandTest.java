@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
@@ -47,6 +48,7 @@ class ServeCommandTest {
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
         assertThat(config.storage().durability()).isEqualTo(Durability.FSYNC);
+        assertThat(config.storage().compaction()).isEqualTo(CompactionOptions.DEFAULT);
         assertThat(config.threadCount()).isEqualTo(Runtime.getRuntime().availableProcessors());
         assertThat(config.engine()).isEqualTo(EngineOptions.DEFAULT);
         assertThat(config.rpcLimits()).isEqualTo(RpcLimits.DEFAULT);
@@ -60,6 +62,9 @@ class ServeCommandTest {
                 Map.of(),
                 "--data-dir=d",
                 "--durability=os",
+                "--compaction-share=0.5",
+                "--compaction-deadline=60",
+                "--compaction-rate=1MiB",
                 "--listen=[::1]:1",
                 "--unix-socket=u",
                 "--http=localhost:2",
@@ -86,6 +91,8 @@ class ServeCommandTest {
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
         assertThat(config.storage().memoryBudgetBytes()).isEqualTo(3L << 30);
         assertThat(config.storage().durability()).isEqualTo(Durability.OS);
+        assertThat(config.storage().compaction())
+                .isEqualTo(new CompactionOptions(0.5, Duration.ofSeconds(60), 1L << 20));
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
         assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));

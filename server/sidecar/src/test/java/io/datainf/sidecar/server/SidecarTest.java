@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.datainf.engine.kernel.EngineOptions;
+import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.DataDirectoryInUseException;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
@@ -133,7 +134,8 @@ class SidecarTest {
 
     private ServerConfig config(String dataDirectory, InetSocketAddress grpc, InetSocketAddress http) {
         return new ServerConfig(
-                new ServerConfig.Storage(folder.resolve(dataDirectory), 64L << 20, Durability.FSYNC),
+                new ServerConfig.Storage(
+                        folder.resolve(dataDirectory), 64L << 20, Durability.FSYNC, CompactionOptions.DEFAULT),
                 new ServerConfig.Listeners(
                         grpc,
                         Optional.of(folder.resolve("grpc.sock")),
