@@ -11,7 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Takes a run from one durable state to the next: a group of batches or deletions is resolved, logged and forced, and only
@@ -33,6 +35,10 @@ final class GroupCommit {
         record Refused(Throwable cause) implements Outcome {}
     }
 
+    private static final Logger logger = LoggerFactory.getLogger(GroupCommit.class);
+
+    private final RunId runId;
+    private final StoreHealth health;
     private final RowTable rows;
     // Changes under the lock; the log thread, which alone adds rows, reads without.
     private final RunStateBuilder builder;
@@ -51,7 +57,10 @@ final class GroupCommit {
             RunStateBuilder builder,
             RunState recovered,
             RecordLog log,
+            StoreHealth health,
             Runnable awaitRows) {
+        this.runId = runId;
+        this.health = health;
         this.rows = rows;
         this.builder = builder;
         this.log = log;
@@ -82,13 +91,12 @@ final class GroupCommit {
     /**
      * Commits a group and completes its receipts in order.
      *
-     * @return why the group is not durable, or null if it is
+     * @param takeWaiting takes what waits behind the group, to fail with it if it is not durable
      */
-    @Nullable
-    IOException commit(List<PendingOperation> group) {
+    void commit(List<PendingOperation> group, Supplier<List<PendingOperation>> takeWaiting) {
         if (group.getFirst() instanceof PendingRoll) {
             roll(group);
-            return null;
+            return;
         }
         List<Outcome> outcomes = new ArrayList<>(group.size());
         List<LogRecord> records = new ArrayList<>(group.size());
@@ -96,13 +104,18 @@ final class GroupCommit {
             resolve(group, outcomes, records);
             if (!records.isEmpty()) {
                 log.write(records);
+                health.worked();
             }
         } catch (IOException | RuntimeException | Error e) {
             rows.unreserve(resolver.newRowCount());
             IOException failure =
                     e instanceof IOException io ? io : new IOException("the batches could not be logged", e);
+            health.failed(runId, failure);
+            logger.error("run '{}': {} batches or deletions failed", runId, group.size(), failure);
+            List<PendingOperation> waiting = takeWaiting.get();
             fail(group, outcomes, failure);
-            return failure;
+            waiting.forEach(operation -> operation.fail(failure));
+            return;
         }
         List<Integer> replacedCounts;
         try {
@@ -113,7 +126,6 @@ final class GroupCommit {
             throw e;
         }
         complete(group, outcomes, replacedCounts);
-        return null;
     }
 
     /** The last writer has gone: closes the log until the next write. */

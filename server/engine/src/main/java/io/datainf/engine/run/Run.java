@@ -84,10 +84,10 @@ public final class Run {
                     events,
                     damaged -> Objects.requireNonNull(commits.get()).damage(damaged));
             GroupCommit commit =
-                    new GroupCommit(definition.id(), rows, recovery.builder, recovered, records, loader::await);
+                    new GroupCommit(definition.id(), rows, recovery.builder, recovered, records, health, loader::await);
             commits.set(commit);
             opened = true;
-            RunLog log = new RunLog(definition, commit, options, health);
+            RunLog log = new RunLog(definition, commit, options);
             return new Run(definition, manifest.createTime(), rows, commit, log, records, loader, options);
         } finally {
             if (!opened) {

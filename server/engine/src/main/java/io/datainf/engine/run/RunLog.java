@@ -29,7 +29,6 @@ final class RunLog {
     private final GroupCommit commit;
     private final StoreOptions options;
     private final RunDefinition definition;
-    private final StoreHealth health;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition arrived = lock.newCondition();
@@ -48,8 +47,7 @@ final class RunLog {
     @GuardedBy("lock")
     private @Nullable Exception end;
 
-    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options, StoreHealth health) {
-        this.health = health;
+    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options) {
         this.runId = definition.id();
         this.definition = definition;
         this.commit = commit;
@@ -225,15 +223,8 @@ final class RunLog {
                         return;
                     }
                 } else {
-                    IOException failure = commit.commit(group);
-                    if (failure == null) {
-                        health.worked();
-                    } else {
-                        health.failed(runId, failure);
-                        logger.error("run '{}': {} batches or deletions failed", runId, group.size(), failure);
-                        // They would leave gaps behind those that failed.
-                        takeAll().forEach(batch -> batch.fail(failure));
-                    }
+                    // What waits behind a group that fails would leave gaps: it fails as well.
+                    commit.commit(group, this::takeAll);
                 }
             }
         } catch (RuntimeException | Error e) {

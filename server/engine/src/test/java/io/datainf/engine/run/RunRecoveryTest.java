@@ -18,12 +18,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -89,90 +86,6 @@ class RunRecoveryTest {
                         snapshot,
                         Map.of(1L, gradient(1), 2L, gradient(2), 3L, gradient(3), 4L, gradient(4), 10L, gradient(10)));
             }
-        }
-    }
-
-    @Test
-    void randomHistories_matchAPlainModel() throws IOException {
-        long seed = System.nanoTime();
-        SplittableRandom random = new SplittableRandom(seed);
-        for (int history = 0; history < 25; history++) {
-            try {
-                playHistory(directory.resolve("history-" + history), random);
-            } catch (RuntimeException | AssertionError e) {
-                throw new AssertionError("seed %d, history %d".formatted(seed, history), e);
-            }
-        }
-    }
-
-    private static void playHistory(Path directory, SplittableRandom random) throws IOException {
-        Map<Long, float[]> model = new HashMap<>();
-        Map<String, Long> batchSeqs = new HashMap<>();
-        long revision = 0;
-        for (int restart = 0; restart < 3; restart++) {
-            try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, StoreFiles.SYSTEM)) {
-                Run run = registry.create(definition("run"));
-                check(run, model, revision);
-                for (int step = random.nextInt(12); step > 0; step--) {
-                    String writerId = "writer-" + random.nextInt(3);
-                    long batchSeq = batchSeqs.merge(writerId, 1L, Long::sum);
-                    SampleBatch batch = randomBatch(batchSeq, random);
-                    BatchReceipt receipt = await(run.openWriter(writerId).append(batch));
-                    BatchReceipt expected = apply(batch, model, revision);
-                    revision = expected.revision();
-                    assertThat(receipt)
-                            .usingRecursiveComparison()
-                            .ignoringFields("rejected")
-                            .isEqualTo(expected);
-                    check(run, model, revision);
-                }
-            }
-        }
-    }
-
-    private static SampleBatch randomBatch(long batchSeq, SplittableRandom random) {
-        long[] ids = random.longs(1 + random.nextInt(6), 0, 30).distinct().toArray();
-        float[][] gradients = new float[ids.length][];
-        for (int i = 0; i < ids.length; i++) {
-            gradients[i] = gradient(ids[i] * 10 + random.nextInt(3));
-            if (random.nextInt(8) == 0) {
-                gradients[i][random.nextInt(RunFixture.DIMENSION)] = Float.NaN;
-            }
-        }
-        return batch(batchSeq, ids, gradients);
-    }
-
-    private static BatchReceipt apply(SampleBatch batch, Map<Long, float[]> model, long revision) {
-        int stored = 0;
-        int replaced = 0;
-        int duplicates = 0;
-        int dimension = RunFixture.DIMENSION;
-        for (int i = 0; i < batch.sampleIds().length; i++) {
-            float[] gradient = batch.gradients()
-                    .asSlice((long) i * dimension * Float.BYTES, (long) dimension * Float.BYTES)
-                    .toArray(ValueLayout.JAVA_FLOAT);
-            boolean nan = false;
-            for (float element : gradient) {
-                nan |= Float.isNaN(element);
-            }
-            if (nan) {
-                continue;
-            }
-            float[] held = model.put(batch.sampleIds()[i], gradient);
-            if (held != null && Arrays.equals(held, gradient)) {
-                duplicates++;
-            } else {
-                stored++;
-                replaced += held == null ? 0 : 1;
-            }
-        }
-        return new BatchReceipt(batch.batchSeq(), revision + stored, stored, replaced, duplicates, List.of());
-    }
-
-    private static void check(Run run, Map<Long, float[]> model, long revision) {
-        try (RunSnapshot snapshot = run.snapshot()) {
-            assertThat(snapshot.revision()).isEqualTo(revision);
-            assertHolds(snapshot, model);
         }
     }
 

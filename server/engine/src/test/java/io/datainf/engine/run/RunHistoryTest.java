@@ -1,0 +1,186 @@
+package io.datainf.engine.run;
+
+import static io.datainf.engine.run.RunFixture.assertHolds;
+import static io.datainf.engine.run.RunFixture.await;
+import static io.datainf.engine.run.RunFixture.definition;
+import static io.datainf.engine.run.RunFixture.failure;
+import static io.datainf.engine.run.RunFixture.gradient;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.datainf.engine.store.CompactionOptions;
+import io.datainf.engine.store.Durability;
+import io.datainf.engine.store.StoreEvents;
+import io.datainf.engine.store.StoreFiles;
+import io.datainf.engine.store.StoreOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Random sequences of everything that changes a run, against a map. */
+class RunHistoryTest {
+
+    private static final int HISTORIES = Integer.getInteger("datainf.histories", 200);
+    private static final int STEPS = 25;
+    private static final int IDS = 30;
+    // Half of them compact what is dead at once, half when enough is.
+    private static final List<CompactionOptions> COMPACTIONS = List.of(
+            new CompactionOptions(0.2, Duration.ofDays(1), Long.MAX_VALUE),
+            new CompactionOptions(1, Duration.ZERO, Long.MAX_VALUE));
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void randomHistories_matchAPlainModel() throws IOException {
+        long seed = Long.getLong("datainf.seed", System.nanoTime());
+        for (int history = 0; history < HISTORIES; history++) {
+            Path folder = directory.resolve("history-" + history);
+            try (History played = new History(folder, new SplittableRandom(seed + history), history % 2)) {
+                for (int step = 0; step < STEPS; step++) {
+                    played.step();
+                }
+            } catch (RuntimeException | AssertionError e) {
+                throw new AssertionError("seed %d, history %d".formatted(seed + history, history), e);
+            }
+        }
+    }
+
+    /** One run and its model. */
+    private static final class History implements AutoCloseable {
+
+        private final Path directory;
+        private final SplittableRandom random;
+        private final StoreOptions options;
+        private final Map<Long, float[]> live = new HashMap<>();
+        private final Set<Long> deleted = new HashSet<>();
+        private final Map<String, Long> batchSeqs = new HashMap<>();
+        private RunRegistry registry;
+        private Run run;
+        private long revision;
+
+        History(Path directory, SplittableRandom random, int compaction) throws IOException {
+            this.directory = directory;
+            this.random = random;
+            this.options = new StoreOptions(2048, 1024, Durability.OS, COMPACTIONS.get(compaction), StoreFiles.SYSTEM);
+            this.registry = open();
+            this.run = registry.create(definition("run"));
+        }
+
+        private RunRegistry open() throws IOException {
+            return RunRegistry.open(directory, RunFixture.BUDGET, StoreEvents.NONE, options);
+        }
+
+        @Override
+        public void close() {
+            registry.close();
+        }
+
+        void step() throws IOException {
+            switch (random.nextInt(10)) {
+                case 0 -> restart();
+                case 1, 2 -> registry.maintain();
+                case 3, 4 -> delete();
+                default -> append();
+            }
+            assertThat(run.revision()).isEqualTo(revision);
+            assertThat(run.sampleCount()).isEqualTo(live.size());
+            if (random.nextInt(3) == 0) {
+                check();
+            }
+        }
+
+        private void restart() throws IOException {
+            registry.close();
+            if (random.nextInt(3) == 0) {
+                DataVerifier.Summary summary = DataVerifier.verify(directory, finding -> {
+                    throw new AssertionError(finding);
+                });
+                assertThat(summary.rowCount()).isGreaterThanOrEqualTo(live.size());
+            }
+            if (random.nextInt(3) == 0) {
+                Path segments = directory.resolve("runs/run");
+                try (var files = Files.list(segments)) {
+                    // Nothing depends on an index.
+                    for (Path file : files.filter(any -> any.toString().endsWith(".didx"))
+                            .toList()) {
+                        Files.delete(file);
+                    }
+                }
+            }
+            registry = open();
+            run = registry.get(new RunId("run"));
+            check();
+        }
+
+        private void check() {
+            try (RunSnapshot snapshot = run.snapshot()) {
+                assertThat(snapshot.revision()).isEqualTo(revision);
+                assertHolds(snapshot, live);
+            }
+            assertThat(run.damagedCount()).isZero();
+            Erasure erasure = run.erasure();
+            assertThat(erasure.erasedRevision()).isLessThanOrEqualTo(revision);
+            assertThat(erasure.deadCount() == 0).isEqualTo(erasure.erasedRevision() == revision);
+        }
+
+        private void delete() {
+            long[] ids = random.longs(1 + random.nextInt(4), 0, IDS).toArray();
+            int held = 0;
+            for (long id : ids) {
+                if (live.remove(id) != null) {
+                    deleted.add(id);
+                    held++;
+                }
+            }
+            revision += held;
+            assertThat(run.deleteSamples(ids).toCompletableFuture().join())
+                    .isEqualTo(new DeletionReceipt(held, ids.length - held, revision));
+        }
+
+        private void append() {
+            long[] ids = random.longs(1 + random.nextInt(6), 0, IDS).distinct().toArray();
+            float[][] gradients = new float[ids.length][];
+            for (int i = 0; i < ids.length; i++) {
+                gradients[i] = gradient(ids[i] * 10 + random.nextInt(3));
+            }
+            boolean allowDeleted = random.nextInt(3) == 0;
+            String writerId = "writer-" + random.nextInt(3);
+            long batchSeq = batchSeqs.getOrDefault(writerId, 0L) + 1;
+            SampleBatch plain = RunFixture.batch(batchSeq, ids, gradients);
+            SampleBatch batch =
+                    new SampleBatch(batchSeq, ids, plain.steps(), allowDeleted, plain.elementType(), plain.gradients());
+            var receipt = run.openWriter(writerId).append(batch);
+            if (!allowDeleted && Arrays.stream(ids).anyMatch(deleted::contains)) {
+                assertThat(failure(receipt)).isInstanceOf(DeletedSampleException.class);
+                return;
+            }
+            batchSeqs.put(writerId, batchSeq);
+            assertThat(await(receipt)).isEqualTo(apply(batchSeq, ids, gradients));
+        }
+
+        private BatchReceipt apply(long batchSeq, long[] ids, float[][] gradients) {
+            int stored = 0;
+            int replaced = 0;
+            for (int i = 0; i < ids.length; i++) {
+                float[] held = live.put(ids[i], gradients[i]);
+                deleted.remove(ids[i]);
+                if (held == null || !Arrays.equals(held, gradients[i])) {
+                    stored++;
+                    replaced += held == null ? 0 : 1;
+                }
+            }
+            revision += stored;
+            return new BatchReceipt(batchSeq, revision, stored, replaced, ids.length - stored, List.of());
+        }
+    }
+}
