@@ -16,7 +16,7 @@ final class RowTable {
 
     // One id row: the sample's id; the ordinal + 1 of the row that had the id before, 0 if none; CRC-32C of the
     // gradient;
-    // the revision at which the row died.
+    // the revision at which the row died, or before that was stored.
     private static final long ID_ROW_BYTES = 24;
     private static final long ID_OFFSET = 0;
     private static final long BEFORE_OFFSET = 8;
@@ -86,9 +86,10 @@ final class RowTable {
      * Appends a row; its gradient was filled into {@link #nextRow()}, or is to be filled in later.
      *
      * @param checksum CRC-32C of the gradient
+     * @param revision at which it is stored
      * @return the newest ordinal of the same id before, or -1
      */
-    int append(long id, double[] q, int checksum) {
+    int append(long id, double[] q, int checksum, long revision) {
         int ordinal = rowCount;
         int before = index.find(id);
         gradients.nextRow();
@@ -98,6 +99,7 @@ final class RowTable {
         idRow.set(ValueLayout.JAVA_LONG, ID_OFFSET, id);
         idRow.set(ValueLayout.JAVA_INT, BEFORE_OFFSET, before + 1);
         idRow.set(ValueLayout.JAVA_INT, CHECKSUM_OFFSET, checksum);
+        idRow.set(ValueLayout.JAVA_LONG, DEATH_OFFSET, revision);
         ids.publishRow();
         index.put(id, ordinal);
         rowCount = Math.incrementExact(ordinal);
@@ -129,7 +131,7 @@ final class RowTable {
         ids.row(ordinal).set(ValueLayout.JAVA_LONG, DEATH_OFFSET, revision);
     }
 
-    /** The revision at which a dead row died. */
+    /** The revision at which a dead row died; an earlier one, but not before it was stored, if that is not known. */
     long deathRevision(int ordinal) {
         return ids.row(ordinal).get(ValueLayout.JAVA_LONG, DEATH_OFFSET);
     }

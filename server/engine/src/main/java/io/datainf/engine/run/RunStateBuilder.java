@@ -22,6 +22,8 @@ final class RunStateBuilder {
     private BitSet damagedRows = new BitSet();
     private int deadCount;
     private boolean shared;
+    // While a compacted log is read back: what killed a row first may have been left out, so the revision is not known.
+    private boolean killersLost;
     private @Nullable LazyStatistics last;
 
     RunStateBuilder(RowTable rows) {
@@ -36,7 +38,7 @@ final class RunStateBuilder {
      */
     boolean append(long id, double[] q, int checksum, long revision) {
         resumeSums();
-        int before = rows.append(id, q, checksum);
+        int before = rows.append(id, q, checksum, revision);
         boolean replaces = before >= 0 && !deadRows.get(before);
         if (before >= 0) {
             die(before, revision);
@@ -68,6 +70,7 @@ final class RunStateBuilder {
             deadRows.set(ordinal);
             damagedRows.set(ordinal, damaged);
             deadCount++;
+            killersLost |= !damaged;
         }
     }
 
@@ -98,6 +101,7 @@ final class RunStateBuilder {
     /** Returns the state after everything so far. */
     RunState build(long revision) {
         shared = true;
+        killersLost = false;
         LazyStatistics statistics =
                 new LazyStatistics(rows, rows.rowCount(), deadRows, sums == null ? null : sums.snapshot());
         last = statistics;
@@ -111,7 +115,9 @@ final class RunStateBuilder {
         }
         unshare();
         damagedRows.clear(ordinal);
-        rows.setDeathRevision(ordinal, revision);
+        if (!killersLost) {
+            rows.setDeathRevision(ordinal, revision);
+        }
         if (counted) {
             deadRows.set(ordinal);
             deadCount++;

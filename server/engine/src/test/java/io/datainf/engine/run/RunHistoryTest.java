@@ -13,14 +13,19 @@ import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreFiles;
 import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -63,6 +68,9 @@ class RunHistoryTest {
         private final StoreOptions options;
         private final Map<Long, float[]> live = new HashMap<>();
         private final Set<Long> deleted = new HashSet<>();
+        // Content of each live sample, and of dead ones the revision at which it was last replaced or deleted.
+        private final Map<Long, Long> contents = new HashMap<>();
+        private final Map<Long, Long> deaths = new HashMap<>();
         private final Map<String, Long> batchSeqs = new HashMap<>();
         private RunRegistry registry;
         private Run run;
@@ -120,6 +128,7 @@ class RunHistoryTest {
             registry = open();
             run = registry.get(new RunId("run"));
             check();
+            checkErased();
         }
 
         private void check() {
@@ -133,16 +142,45 @@ class RunHistoryTest {
             assertThat(erasure.deadCount() == 0).isEqualTo(erasure.erasedRevision() == revision);
         }
 
+        /** What is said to be erased must not be found in any file. */
+        private void checkErased() throws IOException {
+            long erasedRevision = run.erasure().erasedRevision();
+            StringBuilder all = new StringBuilder();
+            try (var files = Files.list(directory.resolve("runs/run"))) {
+                for (Path file : files.toList()) {
+                    all.append(Files.readString(file, StandardCharsets.ISO_8859_1));
+                }
+            }
+            for (Map.Entry<Long, Long> death : deaths.entrySet()) {
+                if (death.getValue() <= erasedRevision && all.indexOf(row(death.getKey())) >= 0) {
+                    throw new AssertionError("content %d, dead since revision %d, is in the files: erased up to %d"
+                            .formatted(death.getKey(), death.getValue(), erasedRevision));
+                }
+            }
+        }
+
+        private static String row(long content) {
+            ByteBuffer bytes =
+                    ByteBuffer.allocate(RunFixture.DIMENSION * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            for (float element : gradient(content)) {
+                bytes.putFloat(element);
+            }
+            return new String(bytes.array(), StandardCharsets.ISO_8859_1);
+        }
+
         private void delete() {
             long[] ids = random.longs(1 + random.nextInt(4), 0, IDS).toArray();
             int held = 0;
+            List<Long> died = new ArrayList<>();
             for (long id : ids) {
                 if (live.remove(id) != null) {
                     deleted.add(id);
                     held++;
+                    died.add(Objects.requireNonNull(contents.remove(id)));
                 }
             }
             revision += held;
+            died.forEach(content -> deaths.put(content, revision));
             assertThat(run.deleteSamples(ids).toCompletableFuture().join())
                     .isEqualTo(new DeletionReceipt(held, ids.length - held, revision));
         }
@@ -150,8 +188,10 @@ class RunHistoryTest {
         private void append() {
             long[] ids = random.longs(1 + random.nextInt(6), 0, IDS).distinct().toArray();
             float[][] gradients = new float[ids.length][];
+            long[] sent = new long[ids.length];
             for (int i = 0; i < ids.length; i++) {
-                gradients[i] = gradient(ids[i] * 10 + random.nextInt(3));
+                sent[i] = ids[i] * 10 + random.nextInt(3);
+                gradients[i] = gradient(sent[i]);
             }
             boolean allowDeleted = random.nextInt(3) == 0;
             String writerId = "writer-" + random.nextInt(3);
@@ -165,10 +205,10 @@ class RunHistoryTest {
                 return;
             }
             batchSeqs.put(writerId, batchSeq);
-            assertThat(await(receipt)).isEqualTo(apply(batchSeq, ids, gradients));
+            assertThat(await(receipt)).isEqualTo(apply(batchSeq, ids, sent, gradients));
         }
 
-        private BatchReceipt apply(long batchSeq, long[] ids, float[][] gradients) {
+        private BatchReceipt apply(long batchSeq, long[] ids, long[] sent, float[][] gradients) {
             int stored = 0;
             int replaced = 0;
             for (int i = 0; i < ids.length; i++) {
@@ -180,6 +220,13 @@ class RunHistoryTest {
                 }
             }
             revision += stored;
+            for (int i = 0; i < ids.length; i++) {
+                Long before = contents.put(ids[i], sent[i]);
+                if (before != null && before != sent[i]) {
+                    deaths.put(before, revision);
+                }
+                deaths.remove(sent[i]);
+            }
             return new BatchReceipt(batchSeq, revision, stored, replaced, ids.length - stored, List.of());
         }
     }
