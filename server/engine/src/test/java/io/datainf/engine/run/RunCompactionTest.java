@@ -156,6 +156,37 @@ class RunCompactionTest {
     }
 
     @Test
+    void erasedRevision_whatKilledARowCompactedAway_staysBelowItsDeath() throws IOException {
+        reopen(AT_HALF);
+        for (int id = 0; id < 40; id++) {
+            store(id, id);
+        }
+        long died = 0;
+        for (int id = 100; id < 140; id++) {
+            if (id == 120) {
+                store(0, 1000);
+                died = run.revision();
+            }
+            store(id, id);
+        }
+        for (int id = 100; id < 140; id++) {
+            delete(id);
+        }
+        for (int id = 200; id < 230; id++) {
+            store(id, id);
+        }
+        store(0, 2000);
+        maintain();
+        assertThat(filesHolding(0)).isEqualTo(1);
+        assertThat(filesHolding(1000)).isZero();
+        for (int round = 0; round < 2; round++) {
+            assertThat(run.erasure().erasedRevision()).isLessThan(died);
+            assertModel();
+            reopen(AT_HALF);
+        }
+    }
+
+    @Test
     void compact_allRuns_takesTheCurrentSegmentToo() throws IOException {
         for (int id = 0; id < 10; id++) {
             store(id, id);
