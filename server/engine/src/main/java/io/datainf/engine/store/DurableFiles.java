@@ -70,7 +70,7 @@ final class DurableFiles {
         });
     }
 
-    private static Path parent(Path file) {
+    static Path parent(Path file) {
         Path parent = file.getParent();
         if (parent == null) {
             throw new IllegalArgumentException("file is %s: expected one within a directory".formatted(file));

@@ -158,6 +158,7 @@ public final class RecordLog {
      */
     public List<FullSegment> fullSegments() throws IOException {
         SegmentCatalog catalog = SegmentCatalog.read(directory, manifest, geometry);
+        removeReplaced(catalog);
         List<FullSegment> full = new ArrayList<>();
         for (int i = 0; i + 1 < catalog.entries().size(); i++) {
             SegmentCatalog.Entry entry = catalog.entries().get(i);
@@ -168,6 +169,20 @@ public final class RecordLog {
             full.add(new FullSegment(new SegmentRecovery.Part(entry, catalog.countedBytes(i)), ordinalEnd, sound));
         }
         return full;
+    }
+
+    /** Makes good what a compaction failed to remove: nobody may take rows for gone that are in there. */
+    private void removeReplaced(SegmentCatalog catalog) throws IOException {
+        List<Path> replaced = catalog.leftovers().stream()
+                .filter(file -> !file.toString().endsWith(DurableFiles.TEMPORARY_SUFFIX))
+                .toList();
+        if (!replaced.isEmpty()) {
+            options.files().forceDirectory(directory);
+            for (Path file : replaced) {
+                options.files().delete(file);
+            }
+            options.files().forceDirectory(directory);
+        }
     }
 
     /**
@@ -181,7 +196,16 @@ public final class RecordLog {
         List<SegmentRecovery.Part> parts =
                 neighbours.stream().map(FullSegment::part).toList();
         long bytesBefore = parts.stream().mapToLong(SegmentRecovery.Part::bytes).sum();
-        long bytes = new SegmentCompactor(parts, manifest, options.files(), pace).compact(dead);
+        SegmentCompactor compactor = new SegmentCompactor(parts, manifest, options.files(), pace);
+        long bytes;
+        try {
+            bytes = compactor.compact(dead);
+        } finally {
+            SegmentRecovery.Part made = compactor.unindexed();
+            if (made != null) {
+                unindexed.add(made);
+            }
+        }
         compactTimeMillis = System.currentTimeMillis();
         events.compacted(bytesBefore, bytes);
     }

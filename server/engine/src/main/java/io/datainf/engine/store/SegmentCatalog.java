@@ -102,20 +102,32 @@ final class SegmentCatalog {
             Entry entry, long countedBytes, RunManifest manifest, RowGeometry geometry, Arena arena)
             throws IOException {
         try {
-            SegmentIndexFormat.Index index = SegmentIndexFormat.read(entry.file(), arena);
-            SegmentFormat.Header header = SegmentFormat.decode(index.file(), index.segmentHeader(), manifest, geometry);
-            if (!header.equals(entry.header()) || (countedBytes != UNKNOWN && countedBytes != index.countedBytes())) {
-                throw new CorruptSegmentException(
-                        index.file(),
-                        0,
-                        "the index of %d bytes of %s".formatted(countedBytes, entry.header()),
-                        "that of %d bytes of %s".formatted(index.countedBytes(), header));
-            }
-            return SegmentIndexFormat.heads(index, geometry);
+            return requireIndexedHeads(entry, countedBytes, manifest, geometry, arena);
         } catch (StoreFormatException e) {
             logger.info("reading a segment because of its index: {}", e.getMessage());
             return null;
         }
+    }
+
+    /**
+     * Returns the heads that the index of a segment holds.
+     *
+     * @param countedBytes how much of the segment counts
+     * @throws StoreFormatException if it has no index that can be used: none, a damaged one, or that of another generation
+     */
+    static List<FrameFormat.Head> requireIndexedHeads(
+            Entry entry, long countedBytes, RunManifest manifest, RowGeometry geometry, Arena arena)
+            throws IOException {
+        SegmentIndexFormat.Index index = SegmentIndexFormat.read(entry.file(), arena);
+        SegmentFormat.Header header = SegmentFormat.decode(index.file(), index.segmentHeader(), manifest, geometry);
+        if (!header.equals(entry.header()) || (countedBytes != UNKNOWN && countedBytes != index.countedBytes())) {
+            throw new CorruptSegmentException(
+                    index.file(),
+                    0,
+                    "the index of %d bytes of %s".formatted(countedBytes, entry.header()),
+                    "that of %d bytes of %s".formatted(index.countedBytes(), header));
+        }
+        return SegmentIndexFormat.heads(index, geometry);
     }
 
     private void readHeaders(List<Long> numbers) throws IOException {

@@ -10,6 +10,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /*
  * Rewrites neighbouring segments as one, without the rows that are dead. Ordinals, revisions and batch numbers stay.
@@ -18,12 +21,14 @@ import java.util.function.IntPredicate;
  *   1. the new segment is written to segment-LAST.dseg.tmp and forced     (recovery removes it)
  *   2. it is renamed to segment-LAST.dseg and the directory is forced      (it replaces all it covers: its header says from
  *      which number; recovery removes those, and makes the index again, whose header is another)
- *   3. its index is written and renamed
+ *   3. the index of the segment that had its name is removed, and its own is written and renamed; if that fails, it goes
+ *      without for now
  *   4. the segments that it replaces are removed and the directory is forced
  */
 /** Compaction of segments that are not written to any more. One thread, used once. */
 final class SegmentCompactor {
 
+    private static final Logger logger = LoggerFactory.getLogger(SegmentCompactor.class);
     private static final int BUFFER_BYTES = 4 << 20;
 
     private final List<SegmentRecovery.Part> parts;
@@ -34,6 +39,7 @@ final class SegmentCompactor {
     private final List<Frame> frames = new ArrayList<>();
     private final List<MemorySegment> heads = new ArrayList<>();
     private long fileBytes = SegmentFormat.HEADER_BYTES;
+    private SegmentRecovery.@Nullable Part unindexed;
 
     /** A frame to be written: what is kept of one that exists. */
     @SuppressWarnings("ArrayRecordComponent") // not shared
@@ -64,7 +70,8 @@ final class SegmentCompactor {
             }
             dropEmptyBatches();
             MemorySegment header = arena.allocate(SegmentFormat.HEADER_BYTES);
-            SegmentFormat.encode(header(), manifest, geometry, header);
+            SegmentFormat.Header newHeader = header();
+            SegmentFormat.encode(newHeader, manifest, geometry, header);
             boolean written = false;
             try {
                 write(temporary, header, arena);
@@ -74,17 +81,34 @@ final class SegmentCompactor {
                     files.delete(temporary);
                 }
             }
-            DurableFiles.publish(files, temporary, target);
-            SegmentIndexFormat.write(files, target, header, fileBytes, heads);
+            files.rename(temporary, target);
+            unindexed = new SegmentRecovery.Part(new SegmentCatalog.Entry(target, newHeader, null), fileBytes);
+            files.forceDirectory(DurableFiles.parent(target));
+            writeIndex(target, header);
             removeReplaced();
             return fileBytes;
         }
     }
 
+    /** The new segment, if it is in place without its index, whether or not {@link #compact} has thrown. */
+    SegmentRecovery.@Nullable Part unindexed() {
+        return unindexed;
+    }
+
+    private void writeIndex(Path target, MemorySegment header) {
+        try {
+            files.delete(SegmentIndexFormat.fileOf(target));
+            SegmentIndexFormat.write(files, target, header, fileBytes, heads);
+            unindexed = null;
+        } catch (IOException e) {
+            logger.warn("{} gets no index now", target, e);
+        }
+    }
+
     private void plan(int part, IntPredicate dead, Arena arena) throws IOException {
         SegmentRecovery.Part source = parts.get(part);
-        SegmentIndexFormat.Index index = SegmentIndexFormat.read(source.entry().file(), arena);
-        for (FrameFormat.Head whole : SegmentIndexFormat.heads(index, geometry)) {
+        for (FrameFormat.Head whole :
+                SegmentCatalog.requireIndexedHeads(source.entry(), source.bytes(), manifest, geometry, arena)) {
             int[] kept = new int[whole.shape().sampleCount()];
             int count = 0;
             for (int i = 0; i < kept.length; i++) {
@@ -184,9 +208,8 @@ final class SegmentCompactor {
             files.delete(SegmentIndexFormat.fileOf(part.entry().file()));
             files.delete(part.entry().file());
         }
-        Path directory = parts.getLast().entry().file().getParent();
-        if (parts.size() > 1 && directory != null) {
-            files.forceDirectory(directory);
+        if (parts.size() > 1) {
+            files.forceDirectory(DurableFiles.parent(parts.getLast().entry().file()));
         }
     }
 }

@@ -15,6 +15,8 @@ public final class FaultyFiles implements StoreFiles {
     private volatile boolean truncateFails;
     private volatile boolean openFails;
     private volatile boolean nameChangesFail;
+    private volatile boolean directoryForcesFail;
+    private volatile boolean indexesFail;
 
     /** Lets so many more bytes through, then fails each append after writing what fits. */
     public void limitAppends(long bytes) {
@@ -24,6 +26,16 @@ public final class FaultyFiles implements StoreFiles {
     /** Whether forces fail. */
     public void failForces(boolean fails) {
         forceFails = fails;
+    }
+
+    /** Whether forces of directories fail. */
+    public void failDirectoryForces(boolean fails) {
+        directoryForcesFail = fails;
+    }
+
+    /** Whether opening index files fails. */
+    public void failIndexes(boolean fails) {
+        indexesFail = fails;
     }
 
     /** Whether cutting files off fails. */
@@ -43,7 +55,7 @@ public final class FaultyFiles implements StoreFiles {
 
     @Override
     public AppendFile append(Path path) throws IOException {
-        failIf(openFails, "open");
+        failIf(openFails || (indexesFail && path.toString().contains(".didx")), "open");
         AppendFile file = SYSTEM.append(path);
         return new AppendFile() {
             @Override
@@ -102,7 +114,7 @@ public final class FaultyFiles implements StoreFiles {
 
     @Override
     public void forceDirectory(Path directory) throws IOException {
-        failIf(forceFails, "force of a directory");
+        failIf(forceFails || directoryForcesFail, "force of a directory");
     }
 
     private static void failIf(boolean fails, String operation) throws IOException {

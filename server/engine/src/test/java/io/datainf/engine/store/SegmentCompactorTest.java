@@ -22,6 +22,8 @@ import java.util.function.IntPredicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SegmentCompactorTest {
 
@@ -151,6 +153,33 @@ class SegmentCompactorTest {
             changes++;
         }
         assertThat(changes).as("changes").isGreaterThan(15);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void compact_againAfterTheIndexFailed_losesNothing(boolean directoryToo) throws IOException {
+        FaultyFiles files = new FaultyFiles();
+        RecordLog log = open(directory, options(files)).log();
+        files.failIndexes(true);
+        files.failDirectoryForces(directoryToo);
+        try {
+            log.compact(log.fullSegments(), IS_DEAD, PACE);
+            assertThat(directoryToo).isFalse();
+        } catch (IOException e) {
+            assertThat(e).hasMessage("injected fault: force of a directory");
+        }
+        files.failIndexes(false);
+        files.failDirectoryForces(false);
+        assertThat(LogFixture.files(directory)).hasSize(directoryToo ? 2 * SEGMENTS - 1 : 2);
+        List<FullSegment> full = log.fullSegments();
+        assertThat(full).hasSize(1);
+        assertThat(LogFixture.files(directory)).as("nothing replaced is left").hasSize(directoryToo ? 3 : 2);
+        // Refused for the index that is missing, or that of the segment which had the name before.
+        assertThatThrownBy(() -> log.compact(full, IS_DEAD, PACE)).isInstanceOf(CorruptSegmentException.class);
+
+        log.indexFullSegments();
+        log.compact(log.fullSegments(), IS_DEAD, PACE);
+        assertHolds(open(directory, options(StoreFiles.SYSTEM)), live, "compacted twice");
     }
 
     @Test
