@@ -218,11 +218,21 @@ public final class RecordLog {
     /**
      * Leaves the current segment, if it holds anything, so that it can be compacted.
      *
-     * @throws IOException if there can be no new one; the current one goes on
+     * @throws IOException if there is no new one for now; the next write tries again
      */
     public void startNewSegment() throws IOException {
         if (segmentNumber > 0 && forcedBytes > SegmentFormat.HEADER_BYTES) {
-            startSegment();
+            boolean started = false;
+            try {
+                startSegment();
+                started = true;
+            } finally {
+                if (!started) {
+                    // The new one may be there and say how much of this one counts: nothing may follow here. It is
+                    // replaced by its like.
+                    abandon();
+                }
+            }
         }
     }
 
@@ -371,12 +381,12 @@ public final class RecordLog {
     /** Leaves the current segment as far as it counts. What lies beyond is void once the next segment exists. */
     private void abandon() {
         events.failed();
+        abandoned = true;
         AppendFile failed = file;
         if (failed == null) {
             return;
         }
         file = null;
-        abandoned = true;
         try (failed) {
             // Only to give space back and in case the server stops before the next segment exists.
             failed.truncate(countedBytes);

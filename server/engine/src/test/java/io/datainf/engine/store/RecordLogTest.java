@@ -285,6 +285,34 @@ class RecordLogTest {
         assertThat(recovered.log().recoveredBatchSeqs()).containsEntry("writer", 2L);
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void startNewSegment_directoryForceFails_losesNothingThatFollows(boolean released) throws IOException {
+        FaultyFiles files = new FaultyFiles();
+        RecordLog log = open(directory, options(1 << 20, files)).log();
+        BatchRecord first = batch(MANIFEST, "writer", 1, 0, 2, 0, 1);
+        BatchRecord second = batch(MANIFEST, "writer", 2, 2, 2, 0, 2);
+        BatchRecord third = batch(MANIFEST, "writer", 3, 4, 2, 0, 3);
+        log.write(List.of(first));
+        if (released) {
+            log.release();
+        }
+        files.failDirectoryForces(true);
+        assertThatIOException().isThrownBy(log::startNewSegment);
+        copy(directory, damaged);
+        assertThat(open(damaged, OPTIONS).samples()).as("stopped here").isEqualTo(expected(MANIFEST, first));
+        assertThatIOException().isThrownBy(() -> log.write(List.of(second)));
+        files.failDirectoryForces(false);
+        log.write(List.of(second));
+        log.write(List.of(third));
+        log.release();
+
+        Recovered recovered = open(directory, OPTIONS);
+        assertThat(recovered.samples()).isEqualTo(concatenated(MANIFEST, first, second, third));
+        assertThat(recovered.damageCount()).isZero();
+        assertThat(files(directory)).hasSize(2);
+    }
+
     @Test
     void write_whileTheDiskStaysFull_leavesNoSegmentsBehind() throws IOException {
         FaultyFiles files = new FaultyFiles();
