@@ -42,6 +42,7 @@ public final class Run {
             RunLog log,
             RecordLog records,
             RowLoader loader,
+            StoreEvents events,
             StoreOptions options) {
         this.definition = definition;
         this.createTime = createTime;
@@ -50,7 +51,7 @@ public final class Run {
         this.log = log;
         this.records = records;
         this.loader = loader;
-        this.compaction = new RunCompaction(definition.id(), rows, commit, log, records, snapshots, options);
+        this.compaction = new RunCompaction(definition.id(), rows, commit, log, records, snapshots, events, options);
     }
 
     /**
@@ -88,7 +89,7 @@ public final class Run {
             commits.set(commit);
             opened = true;
             RunLog log = new RunLog(definition, commit, options);
-            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader, options);
+            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader, events, options);
         } finally {
             if (!opened) {
                 rows.release();

@@ -5,6 +5,7 @@ import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.CompactionPace;
 import io.datainf.engine.store.FullSegment;
 import io.datainf.engine.store.RecordLog;
+import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreFormatException;
 import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
@@ -39,12 +40,15 @@ final class RunCompaction {
     private final RunLog log;
     private final RecordLog records;
     private final SnapshotLedger snapshots;
+    private final StoreEvents events;
     private final CompactionOptions options;
     private final CompactionPace pace;
     private final long segmentBytes;
     // Ordinals without a row in the files. Replaced as a whole.
     private volatile BitSet erased;
     private final BitSet discarded;
+    // Rows of segments that could not be read when they were to be compacted: not tried again before a restart.
+    private final BitSet unreadable = new BitSet();
     private long pendingSinceNanos;
     private boolean anyPending;
     private long lastRevision = -1;
@@ -57,6 +61,7 @@ final class RunCompaction {
             RunLog log,
             RecordLog records,
             SnapshotLedger snapshots,
+            StoreEvents events,
             StoreOptions options) {
         this.runId = runId;
         this.rows = rows;
@@ -64,6 +69,7 @@ final class RunCompaction {
         this.log = log;
         this.records = records;
         this.snapshots = snapshots;
+        this.events = events;
         this.options = options.compaction();
         this.pace = new CompactionPace(options.compaction().bytesPerSecond());
         this.segmentBytes = options.segmentBytes();
@@ -149,13 +155,19 @@ final class RunCompaction {
         List<FullSegment> segments = records.fullSegments();
         List<FullSegment> group = new ArrayList<>();
         long groupBytes = 0;
+        List<Exception> failures = new ArrayList<>();
         for (FullSegment segment : segments) {
+            if (!possible(segment, state)) {
+                compact(group, pending, failures);
+                group = new ArrayList<>();
+                groupBytes = 0;
+                continue;
+            }
             long liveBytes = segment.bytes() - deadBytes(segment, pending);
-            boolean possible = segment.sound() && count(segment, state.damagedRows()) == 0;
-            boolean due = possible && due(segment, pending, all);
-            boolean joins = possible && !group.isEmpty() && segment.bytes() < segmentBytes / SMALL_SHARE;
+            boolean due = due(segment, pending, all);
+            boolean joins = !group.isEmpty() && segment.bytes() < segmentBytes / SMALL_SHARE;
             if (!group.isEmpty() && ((!due && !joins) || groupBytes + liveBytes > segmentBytes)) {
-                compact(group, pending);
+                compact(group, pending, failures);
                 group = new ArrayList<>();
                 groupBytes = 0;
             }
@@ -164,14 +176,26 @@ final class RunCompaction {
                 groupBytes += liveBytes;
             }
         }
-        if (!group.isEmpty()) {
-            compact(group, pending);
-        }
+        compact(group, pending, failures);
         long currentFirst = segments.isEmpty() ? 0 : segments.getLast().ordinalEnd();
-        rollIfDue(state, pending, currentFirst, all);
+        // Unknown if its header is damaged: nothing is written to it any more then.
+        if (currentFirst >= 0) {
+            rollIfDue(state, pending, currentFirst, all);
+        }
         if (all) {
             pendingSinceNanos = System.nanoTime();
         }
+        if (!failures.isEmpty()) {
+            IOException failure =
+                    new IOException("%d groups of segments could not be rewritten".formatted(failures.size()));
+            failures.forEach(failure::addSuppressed);
+            throw failure;
+        }
+    }
+
+    /** Whether a segment can be compacted. Nothing else may be asked about one that cannot: its ordinals may be unknown. */
+    private boolean possible(FullSegment segment, RunState state) {
+        return segment.sound() && count(segment, state.damagedRows()) == 0 && count(segment, unreadable) == 0;
     }
 
     private void rollIfDue(RunState state, BitSet pending, long currentFirst, boolean all) {
@@ -199,6 +223,23 @@ final class RunCompaction {
     private static long count(FullSegment segment, BitSet ordinals) {
         return ordinals.get((int) segment.firstOrdinal(), (int) segment.ordinalEnd())
                 .cardinality();
+    }
+
+    /** Compacts a group, if it has any segments; tells of a failure in {@code failures}. */
+    private void compact(List<FullSegment> group, BitSet pending, List<Exception> failures) {
+        if (group.isEmpty()) {
+            return;
+        }
+        try {
+            compact(group, pending);
+        } catch (IOException e) {
+            failures.add(e);
+        } catch (StoreFormatException e) {
+            failures.add(e);
+            events.damaged();
+            unreadable.set(
+                    (int) group.getFirst().firstOrdinal(), (int) group.getLast().ordinalEnd());
+        }
     }
 
     private void compact(List<FullSegment> group, BitSet pending) throws IOException {

@@ -22,11 +22,14 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RunCompactionTest {
 
@@ -54,9 +57,13 @@ class RunCompactionTest {
     }
 
     private void reopen(CompactionOptions compaction) throws IOException {
+        reopen(compaction, StoreEvents.NONE);
+    }
+
+    private void reopen(CompactionOptions compaction, StoreEvents events) throws IOException {
         registry.close();
         StoreOptions options = new StoreOptions(4096, 1024, Durability.FSYNC, compaction, StoreFiles.SYSTEM);
-        registry = RunRegistry.open(directory, RunFixture.BUDGET, StoreEvents.NONE, options);
+        registry = RunRegistry.open(directory, RunFixture.BUDGET, events, options);
         run = registry.get(ID);
     }
 
@@ -200,6 +207,73 @@ class RunCompactionTest {
         assertModel();
         reopen(AT_HALF);
         assertModel();
+    }
+
+    @Test
+    void compaction_aRowRotsMeanwhile_goesOnWithTheOthersAndTellsOnce() throws IOException {
+        AtomicInteger damages = new AtomicInteger();
+        reopen(AT_ONCE, new StoreEvents() {
+            @Override
+            public void damaged() {
+                damages.incrementAndGet();
+            }
+        });
+        for (int id = 0; id < 100; id++) {
+            store(id, id);
+        }
+        maintain();
+        flip("segment-0000000001.dseg", 192 + 128 + 40);
+        delete(1);
+        delete(60);
+        maintain();
+        delete(61);
+        maintain();
+        assertThat(filesHolding(1)).as("beside the rotten row").isEqualTo(1);
+        assertThat(List.of(filesHolding(60), filesHolding(61))).containsOnly(0L);
+        assertThat(run.erasure().deadCount()).isEqualTo(1);
+        assertThat(damages).hasValue(1);
+        assertModel();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void compaction_unknownHeader_goesOnWithTheOthers(boolean current) throws IOException {
+        reopen(AT_ONCE);
+        for (int id = 0; id < 100; id++) {
+            store(id, id);
+        }
+        delete(50);
+        registry.close();
+        Path runDirectory = directory.resolve("runs/run");
+        String segment = "segment-0000000002";
+        if (current) {
+            try (Stream<Path> files = Files.list(runDirectory)) {
+                segment = files.map(file -> file.getFileName().toString())
+                        .filter(name -> name.endsWith(".dseg"))
+                        .max(String::compareTo)
+                        .orElseThrow()
+                        .replace(".dseg", "");
+            }
+        }
+        Files.deleteIfExists(runDirectory.resolve(segment + ".didx"));
+        flip(segment + ".dseg", 40);
+        reopen(AT_ONCE);
+        assertModel();
+        maintain();
+        assertThat(filesHolding(50)).as("dead when the run was opened").isZero();
+        delete(60);
+        maintain();
+        assertThat(filesHolding(60)).isZero();
+        assertModel();
+        reopen(AT_ONCE);
+        assertModel();
+    }
+
+    private void flip(String file, int position) throws IOException {
+        Path path = directory.resolve("runs/run").resolve(file);
+        byte[] bytes = Files.readAllBytes(path);
+        bytes[position] ^= 4;
+        Files.write(path, bytes);
     }
 
     @Test
