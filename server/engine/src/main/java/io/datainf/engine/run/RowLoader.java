@@ -93,19 +93,24 @@ final class RowLoader {
             throw new CancellationException("the run is closed");
         }
         try {
-            log.readRows(this::read);
-            // What a damaged file no longer names.
-            markUnreadable(rowCount);
-        } catch (IOException | RuntimeException e) {
-            requireWanted();
-            logger.error("rows from {} on cannot be read", next, e);
-            markUnreadable(rowCount);
+            readAll();
+            if (!unreadable.isEmpty()) {
+                damaged.accept(unreadable);
+            }
         } finally {
             rows.release();
         }
-        if (!unreadable.isEmpty()) {
-            damaged.accept(unreadable);
+    }
+
+    private void readAll() {
+        try {
+            log.readRows(this::read);
+        } catch (RuntimeException e) {
+            requireWanted();
+            logger.error("rows from {} on cannot be read", next, e);
         }
+        // What a damaged file no longer names, or a file that cannot be read holds.
+        markUnreadable(rowCount);
     }
 
     private void read(StoredRows stored) {

@@ -131,10 +131,10 @@ public final class RecordLog {
     }
 
     /**
-     * Hands on the rows that were in the log when it was opened. May be called from any one thread, also while the log is
+     * Hands on the rows that were in the log when it was opened, without those of segments that cannot be read. May be called from any one thread, also while the log is
      * written to, as long as nothing is compacted.
      */
-    public void readRows(StoredRows.Visitor visitor) throws IOException {
+    public void readRows(StoredRows.Visitor visitor) {
         new RowScan(manifest, recoveredParts).visit(visitor);
     }
 

@@ -3,9 +3,13 @@ package io.datainf.engine.store;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Reads the rows of segments whose extent is known, in order. One thread. */
 final class RowScan {
+
+    private static final Logger logger = LoggerFactory.getLogger(RowScan.class);
 
     private final RunManifest manifest;
     private final RowGeometry geometry;
@@ -17,9 +21,14 @@ final class RowScan {
         this.parts = parts;
     }
 
-    void visit(StoredRows.Visitor visitor) throws IOException {
+    /** Hands on all rows but those of segments that cannot be read. */
+    void visit(StoredRows.Visitor visitor) {
         for (SegmentRecovery.Part part : parts) {
-            visit(part, visitor);
+            try {
+                visit(part, visitor);
+            } catch (IOException e) {
+                logger.error("{} cannot be read", part.entry().file(), e);
+            }
         }
     }
 

@@ -369,6 +369,22 @@ class RecordLogTest {
     }
 
     @Test
+    void readRows_aSegmentCannotBeRead_handsOnTheOthers() throws IOException {
+        StoreOptions small = options(100, StoreFiles.SYSTEM);
+        RecordLog log = open(directory, small).log();
+        for (int seq = 1; seq <= 3; seq++) {
+            log.write(List.of(batch(MANIFEST, "writer", seq, seq - 1, 1, 0, seq)));
+        }
+        log.release();
+        RecordLog reopened = open(directory, small).log();
+        Files.delete(segment(directory, 2));
+        List<Long> ordinals = new ArrayList<>();
+        reopened.readRows(rows -> ordinals.add(rows.ordinal(0)));
+
+        assertThat(ordinals).containsExactly(0L, 2L);
+    }
+
+    @Test
     void recovery_shortenedSealedSegment_losesItsEndOnly() throws IOException {
         StoreOptions small = options(100, StoreFiles.SYSTEM);
         RecordLog log = open(directory, small).log();
