@@ -4,16 +4,14 @@ import io.datainf.engine.influence.InfluenceCalculator;
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.loadtests.report.Figure;
+import io.datainf.loadtests.report.SuiteArguments;
 import io.datainf.loadtests.report.SuiteReport;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
 /** The suite "kernels"; {@code loadtests/run kernels} starts it. */
 public final class KernelSuite {
-
-    private static final String QUICK = "--quick";
 
     private KernelSuite() {}
 
@@ -23,11 +21,7 @@ public final class KernelSuite {
      * @param arguments none, or --quick
      */
     public static void main(String[] arguments) throws Exception {
-        if (arguments.length > 0 && !List.of(QUICK).equals(Arrays.asList(arguments))) {
-            throw new IllegalArgumentException(
-                    "arguments are %s: expected none, or %s".formatted(Arrays.toString(arguments), QUICK));
-        }
-        boolean quick = arguments.length > 0;
+        boolean quick = SuiteArguments.quick(arguments);
         int threadCount = Runtime.getRuntime().availableProcessors();
         List<Figure> figures = new ArrayList<>();
         try (InfluenceCalculator vector = open(threadCount, EngineKind.VECTOR);

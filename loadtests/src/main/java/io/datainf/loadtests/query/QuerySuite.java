@@ -1,10 +1,10 @@
 package io.datainf.loadtests.query;
 
 import io.datainf.loadtests.report.Figure;
+import io.datainf.loadtests.report.SuiteArguments;
 import io.datainf.loadtests.report.SuiteReport;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.logging.Level;
@@ -13,7 +13,6 @@ import java.util.logging.Logger;
 /** The suite "query"; {@code loadtests/run query} starts it. */
 public final class QuerySuite {
 
-    private static final String QUICK = "--quick";
     // Half of the machine's memory, the default, is little on small ones.
     private static final List<String> SERVER_OPTIONS = List.of("--memory-budget=12GiB");
 
@@ -29,12 +28,8 @@ public final class QuerySuite {
      * @param arguments none, or --quick
      */
     public static void main(String[] arguments) throws Exception {
-        if (arguments.length > 0 && !List.of(QUICK).equals(Arrays.asList(arguments))) {
-            throw new IllegalArgumentException(
-                    "arguments are %s: expected none, or %s".formatted(Arrays.toString(arguments), QUICK));
-        }
         NETTY.setLevel(Level.SEVERE);
-        Scale scale = arguments.length == 0 ? Scale.FULL : Scale.QUICK;
+        Scale scale = SuiteArguments.quick(arguments) ? Scale.QUICK : Scale.FULL;
         Path launcher =
                 Path.of(Objects.requireNonNull(System.getProperty("datainf.server"), "property datainf.server"));
         List<Figure> figures = new ArrayList<>();

@@ -73,7 +73,7 @@ final class LaneSums {
         Arrays.fill(lanes, 0);
     }
 
-    /** Adds the lanes to the sums and sets them to 0. */
+    /** Adds the lanes to the sums, sets them to 0, and adds all sums to {@code target}, from {@code first} on. */
     void addLanesTo(double[] target, int first) {
         addLanes();
         for (int i = 0; i < productCount; i++) {
@@ -84,10 +84,5 @@ final class LaneSums {
     /** Sum of a product. */
     double get(int product) {
         return sums[product];
-    }
-
-    /** Copies all sums. */
-    void copyTo(double[] target, int targetIndex) {
-        System.arraycopy(sums, 0, target, targetIndex, productCount);
     }
 }

@@ -20,7 +20,7 @@ final class RowGroup {
     private int rowCount;
     // The block
     private int block;
-    private int width;
+    private int end;
     private int next;
     // The piece
     private MemorySegment piece;
@@ -64,7 +64,7 @@ final class RowGroup {
     /** Goes to a part of a block of the range, from element {@code from}, a multiple of {@link Lanes#UNIT}, to element {@code to}. */
     void startBlock(int b, int from, int to) {
         block = b;
-        width = to;
+        end = to;
         next = from;
     }
 
@@ -75,19 +75,19 @@ final class RowGroup {
      * @return whether there is one
      */
     boolean nextPiece(int maxElements) {
-        if (next >= width) {
+        if (next >= end) {
             return false;
         }
         element = next;
         long source = tile.rowOffsetBytes(firstRow) + (long) (tile.blocks().offset(block) + element) * elementBytes;
-        units = Math.min(maxElements, width - element) / Lanes.UNIT;
+        units = Math.min(maxElements, end - element) / Lanes.UNIT;
         if (units > 0) {
             piece = rows;
             offset = source;
             pieceStride = strideBytes;
         } else {
             units = 1;
-            copyRest(source, width - element);
+            copyRest(source, end - element);
         }
         next = element + units * Lanes.UNIT;
         return true;

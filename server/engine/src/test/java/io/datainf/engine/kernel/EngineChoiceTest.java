@@ -97,7 +97,7 @@ class EngineChoiceTest {
     @Test
     void reason_ofAMissingLibrary_isItsName() {
         Throwable missing = new UnsatisfiedLinkError(
-                "/root/.javacpp/libjnicudart.so: libcudart.so.11.0: cannot open shared object file: No such file");
+                "/cache/libjnicudart.so: libcudart.so.11.0: cannot open shared object file: No such file");
 
         assertThat(NativeLibraries.reason(new ExceptionInInitializerError(missing)))
                 .isEqualTo("libcudart.so.11.0 is not found");
