@@ -110,7 +110,7 @@ final class ServeCommand implements Callable<Integer> {
             names = "--compaction-deadline",
             paramLabel = "SECONDS",
             defaultValue = "3600",
-            description = "Deleted and replaced samples leave the files within this time, whatever their share."
+            description = "Deleted and replaced samples leave the files within twice this time, whatever their share."
                     + " Default: ${DEFAULT-VALUE}")
     private Seconds compactionDeadline;
 
