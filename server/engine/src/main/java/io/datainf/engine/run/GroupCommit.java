@@ -94,10 +94,6 @@ final class GroupCommit {
      * @param takeWaiting takes what waits behind the group, to fail with it if it is not durable
      */
     void commit(List<PendingOperation> group, Supplier<List<PendingOperation>> takeWaiting) {
-        if (group.getFirst() instanceof PendingRoll) {
-            roll(group);
-            return;
-        }
         List<Outcome> outcomes = new ArrayList<>(group.size());
         List<LogRecord> records = new ArrayList<>(group.size());
         try {
@@ -133,13 +129,9 @@ final class GroupCommit {
         log.release();
     }
 
-    private void roll(List<PendingOperation> group) {
-        try {
-            log.startNewSegment();
-            group.forEach(operation -> ((PendingRoll) operation).done().complete(null));
-        } catch (IOException e) {
-            group.forEach(operation -> operation.fail(e));
-        }
+    /** Leaves the current segment to compaction. */
+    void startNewSegment() throws IOException {
+        log.startNewSegment();
     }
 
     private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records) {
@@ -168,7 +160,6 @@ final class GroupCommit {
                     DeletionRecord resolved = resolver.resolve(deletion);
                     yield resolved.sampleIds().length == 0 ? new Outcome.Unchanged() : new Outcome.Logged(resolved);
                 }
-                case PendingRoll ignored -> new Outcome.Unchanged();
             };
         } catch (RuntimeException e) {
             return new Outcome.Refused(e);
@@ -233,7 +224,6 @@ final class GroupCommit {
             switch (group.get(i)) {
                 case PendingBatch batch -> batch.complete(receipt(batch, outcomes.get(i), replacedCounts.get(i)));
                 case PendingDeletion deletion -> deletion.receipt().complete(receipt(deletion, outcomes.get(i)));
-                case PendingRoll roll -> roll.done().complete(null);
             }
         }
     }

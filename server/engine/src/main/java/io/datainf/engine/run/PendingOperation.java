@@ -1,7 +1,7 @@
 package io.datainf.engine.run;
 
 /** What waits for its turn in a run's log. */
-sealed interface PendingOperation permits PendingBatch, PendingDeletion, PendingRoll {
+sealed interface PendingOperation permits PendingBatch, PendingDeletion {
 
     /** Memory that it keeps busy, about. */
     long bytes();

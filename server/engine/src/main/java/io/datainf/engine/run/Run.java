@@ -17,6 +17,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 
 /** One fine-tuning job whose gradients are held. Safe for any number of threads. */
 public final class Run {
@@ -32,6 +33,8 @@ public final class Run {
     private final SnapshotLedger snapshots = new SnapshotLedger();
     private final RunCompaction compaction;
     private final RowLoader loader;
+    // Held while files other than the one written to are changed.
+    private final Object maintenance = new Object();
     private volatile boolean closed;
 
     private Run(
@@ -113,18 +116,24 @@ public final class Run {
 
     /** Does what can wait: gives full segments their index, and takes dead rows out of them. One thread at a time. */
     void maintain() {
-        whileHeld(() -> {
-            records.indexFullSegments();
-            if (loader.done()) {
-                compaction.maintain();
-            }
-        });
+        synchronized (maintenance) {
+            whileHeld(() -> {
+                records.indexFullSegments();
+                if (loader.done()) {
+                    compaction.maintain();
+                }
+            });
+        }
     }
 
     /** Takes all dead rows out of the files now, at any rate. On the thread of {@link #maintain}. */
     void compact() throws IOException {
         loader.await();
-        compaction.compactAll();
+        synchronized (maintenance) {
+            if (!closed) {
+                compaction.compactAll();
+            }
+        }
     }
 
     /** How far deleted and replaced samples have left the files. */
@@ -239,9 +248,33 @@ public final class Run {
         rows.release();
     }
 
-    /** Ends the writers, whose waiting batches fail, and lets the rows go. The files are gone already. */
-    void deleted() {
-        closed = true;
+    /**
+     * Removes the files while nothing else touches them, ends the writers, whose waiting batches fail, and lets the rows go. If
+     * the files stay, so does the run.
+     *
+     * @param removal removes the files
+     * @param gone whether they are gone
+     */
+    void delete(LogTask.Action removal, BooleanSupplier gone) throws IOException {
+        compaction.pause(true);
+        try {
+            synchronized (maintenance) {
+                try {
+                    log.remove(removal, gone);
+                } finally {
+                    closed = gone.getAsBoolean();
+                }
+            }
+        } finally {
+            if (closed) {
+                deleted();
+            } else {
+                compaction.pause(false);
+            }
+        }
+    }
+
+    private void deleted() {
         loader.cancel();
         log.stop(new UnknownRunException(definition.id()), false).forEach(RunWriter::end);
         rows.release();

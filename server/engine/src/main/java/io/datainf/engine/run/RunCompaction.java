@@ -49,6 +49,7 @@ final class RunCompaction {
     private final BitSet discarded;
     // Rows of segments that could not be read when they were to be compacted: not tried again before a restart.
     private final BitSet unreadable = new BitSet();
+    private volatile boolean paused;
     private long pendingSinceNanos;
     private boolean anyPending;
     private long lastRevision = -1;
@@ -71,7 +72,9 @@ final class RunCompaction {
         this.snapshots = snapshots;
         this.events = events;
         this.options = options.compaction();
-        this.pace = new CompactionPace(options.compaction().bytesPerSecond());
+        this.pace = new CompactionPace(
+                options.compaction().bytesPerSecond(),
+                () -> paused || Thread.currentThread().isInterrupted());
         this.segmentBytes = options.segmentBytes();
         this.erased = new BitSet();
         RunState recovered = commit.state();
@@ -97,6 +100,11 @@ final class RunCompaction {
                 pending.cardinality(),
                 erasedRevision,
                 millis == 0 ? Optional.empty() : Optional.of(Instant.ofEpochMilli(millis)));
+    }
+
+    /** Ends a compaction that runs within a piece of its writing, or lets the next one begin. From any thread. */
+    void pause(boolean pause) {
+        paused = pause;
     }
 
     /** Compacts what is due. */

@@ -9,10 +9,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +37,10 @@ final class RunLog {
 
     @GuardedBy("lock")
     private final ArrayDeque<PendingOperation> waiting = new ArrayDeque<>();
+
+    // Come before what waits.
+    @GuardedBy("lock")
+    private final ArrayDeque<LogTask> tasks = new ArrayDeque<>();
 
     @GuardedBy("lock")
     private final Map<String, RunWriter> writers = new HashMap<>();
@@ -88,14 +93,84 @@ final class RunLog {
         return commit.durableBatchSeq(writerId);
     }
 
-    /** Has the log begin a new segment when its turn comes, and waits for that; does nothing if the log has ended. */
+    /** Has the log begin a new segment between two groups, and waits for that; does nothing if the log has ended. */
     void roll() {
-        PendingRoll roll = new PendingRoll(new CompletableFuture<>());
-        queue(roll);
         try {
-            roll.done().join();
-        } catch (CompletionException e) {
+            boolean ignored = betweenGroups(commit::startNewSegment);
+        } catch (IOException e) {
             logger.warn("run '{}': no new segment was begun", runId, e);
+        }
+    }
+
+    /**
+     * Removes the files of the run between two groups, so that no group meets half of them, and ends the log if they are gone.
+     * Otherwise it goes on.
+     *
+     * @param removal removes them, or fails
+     * @param gone whether they are gone
+     */
+    void remove(LogTask.Action removal, BooleanSupplier gone) throws IOException {
+        LogTask.Action removeAndEnd = () -> {
+            try {
+                removal.run();
+            } finally {
+                if (gone.getAsBoolean()) {
+                    end(new UnknownRunException(runId));
+                }
+            }
+        };
+        boolean done = betweenGroups(() -> {
+            commit.release();
+            removeAndEnd.run();
+        });
+        if (!done) {
+            removeAndEnd.run();
+        }
+    }
+
+    /** Runs something on the log thread and waits for it; does nothing and returns false if the log has ended. */
+    private boolean betweenGroups(LogTask.Action action) throws IOException {
+        LogTask task = LogTask.of(action);
+        lock.lock();
+        try {
+            if (end != null) {
+                return false;
+            }
+            requireOtherThread();
+            tasks.add(task);
+            startThread();
+            arrived.signal();
+        } finally {
+            lock.unlock();
+        }
+        try {
+            task.done().join();
+            return true;
+        } catch (CancellationException e) {
+            return false;
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof IOException failure) {
+                throw failure;
+            }
+            throw e;
+        }
+    }
+
+    private void end(Exception reason) {
+        lock.lock();
+        try {
+            end = reason;
+        } finally {
+            lock.unlock();
+        }
+        takeAll().forEach(operation -> operation.fail(reason));
+    }
+
+    @GuardedBy("lock")
+    private void requireOtherThread() {
+        if (Thread.currentThread().equals(thread)) {
+            throw new IllegalStateException(
+                    "a receipt's dependent may not close or delete the run: it would wait for itself");
         }
     }
 
@@ -152,10 +227,7 @@ final class RunLog {
         List<PendingOperation> dropped = new ArrayList<>();
         lock.lock();
         try {
-            if (Thread.currentThread().equals(thread)) {
-                throw new IllegalStateException(
-                        "a receipt's dependent may not close or delete the run: it would wait for itself");
-            }
+            requireOtherThread();
             end = reason;
             ended = List.copyOf(writers.values());
             writers.clear();
@@ -215,6 +287,7 @@ final class RunLog {
         try {
             while (true) {
                 List<PendingOperation> group = takeGroup();
+                takeTasks().forEach(LogTask::run);
                 // An interrupt, of which nobody knows here, would close the file.
                 boolean ignored = Thread.interrupted();
                 if (group.isEmpty()) {
@@ -232,16 +305,17 @@ final class RunLog {
         }
     }
 
-    /** Waits for work and takes as much of one kind as fits a group; none when there is nothing left to wait for. */
+    /** Waits for work and takes as much of one kind as fits a group; none if there are tasks, or nothing left to wait for. */
     private List<PendingOperation> takeGroup() {
         lock.lock();
         try {
-            while (waiting.isEmpty() && !writers.isEmpty()) {
+            while (waiting.isEmpty() && tasks.isEmpty() && !writers.isEmpty()) {
                 arrived.awaitUninterruptibly();
             }
             List<PendingOperation> group = new ArrayList<>();
             long bytes = 0;
-            while (bytes < options.groupBytes()
+            while (tasks.isEmpty()
+                    && bytes < options.groupBytes()
                     && !waiting.isEmpty()
                     && (group.isEmpty()
                             || group.getLast().getClass() == waiting.getFirst().getClass())) {
@@ -250,6 +324,17 @@ final class RunLog {
                 group.add(operation);
             }
             return group;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private List<LogTask> takeTasks() {
+        lock.lock();
+        try {
+            List<LogTask> all = List.copyOf(tasks);
+            tasks.clear();
+            return all;
         } finally {
             lock.unlock();
         }
@@ -269,7 +354,7 @@ final class RunLog {
     private boolean finished() {
         lock.lock();
         try {
-            if (!waiting.isEmpty() || !writers.isEmpty()) {
+            if (!waiting.isEmpty() || !tasks.isEmpty() || !writers.isEmpty()) {
                 return false;
             }
             thread = null;
@@ -297,6 +382,7 @@ final class RunLog {
                 lock.unlock();
             }
             takeAll().forEach(batch -> batch.fail(failure));
+            takeTasks().forEach(task -> task.done().cancel(false));
         }
     }
 }

@@ -18,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -163,14 +164,18 @@ public final class RunRegistry implements AutoCloseable {
             if (entry == null) {
                 throw new UnknownRunException(id);
             }
+            // The log thread uses it for us while we hold the lock.
+            DataDirectory held = directory;
+            BooleanSupplier gone = () -> !Files.exists(held.runDirectory(name));
             try {
-                directory.deleteRun(name);
+                if (entry instanceof Entry.Open(Run run)) {
+                    run.delete(() -> held.deleteRun(name), gone);
+                } else {
+                    held.deleteRun(name);
+                }
             } finally {
-                if (!Files.exists(directory.runDirectory(name))) {
+                if (gone.getAsBoolean()) {
                     entries.remove(name);
-                    if (entry instanceof Entry.Open open) {
-                        open.run().deleted();
-                    }
                 }
             }
         }

@@ -69,7 +69,7 @@ class FormatVersion1Test {
         log.compact(
                 log.fullSegments().subList(0, 2),
                 ordinal -> ordinal == 0 || ordinal == 4,
-                new CompactionPace(Long.MAX_VALUE));
+                new CompactionPace(Long.MAX_VALUE, () -> false));
     }
 
     @Test

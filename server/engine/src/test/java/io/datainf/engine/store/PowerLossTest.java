@@ -89,7 +89,7 @@ class PowerLossTest {
                     dead.add(ordinal);
                 }
             }
-            log.compact(log.fullSegments(), dead::contains, new CompactionPace(Long.MAX_VALUE));
+            log.compact(log.fullSegments(), dead::contains, new CompactionPace(Long.MAX_VALUE, () -> false));
             powerLost();
         }
 

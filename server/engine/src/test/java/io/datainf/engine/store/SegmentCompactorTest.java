@@ -29,7 +29,7 @@ class SegmentCompactorTest {
 
     private static final int SEGMENTS = 4;
     private static final int ROWS = 3;
-    private static final CompactionPace PACE = new CompactionPace(Long.MAX_VALUE);
+    private static final CompactionPace PACE = new CompactionPace(Long.MAX_VALUE, () -> false);
     // All of the first segment, some of the second, none of the third.
     private static final Set<Integer> DEAD = Set.of(0, 1, 2, 4);
     private static final IntPredicate IS_DEAD = DEAD::contains;

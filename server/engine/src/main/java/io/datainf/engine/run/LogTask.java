@@ -1,0 +1,32 @@
+package io.datainf.engine.run;
+
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * Something that only the log thread may do, between two groups.
+ *
+ * @param done completes when it was done or has failed; cancelled if it will not be done
+ */
+record LogTask(Action action, CompletableFuture<Void> done) {
+
+    /** What it does. */
+    @FunctionalInterface
+    interface Action {
+        void run() throws IOException;
+    }
+
+    static LogTask of(Action action) {
+        return new LogTask(action, new CompletableFuture<>());
+    }
+
+    /** Does it. Does not throw: {@link #done} tells. */
+    void run() {
+        try {
+            action.run();
+            done.complete(null);
+        } catch (IOException | RuntimeException | Error e) {
+            done.completeExceptionally(e);
+        }
+    }
+}
