@@ -31,7 +31,7 @@ final class RunCompaction {
     private static final int SMALL_SHARE = 8;
     // Rolling the current segment pays only if that much of a whole one is dead.
     private static final int ROLL_SHARE = 16;
-    // Memory goes back in pieces of that size at least: smaller ones would break huge pages up for little.
+    // Memory goes back in pieces of that size or in whole tiles: smaller ones would break huge pages up for little.
     private static final long DISCARD_BYTES = 1L << 20;
 
     private final RunId runId;
@@ -272,7 +272,8 @@ final class RunCompaction {
             while (end < tileEnd && dead.get(end) && !discarded.get(end) && rows.deathRevision(end) <= oldestRevision) {
                 end++;
             }
-            if (end > first && (end - first) * stride >= DISCARD_BYTES) {
+            boolean wholeTile = end - first == OffHeapRows.TILE_ROWS;
+            if (end > first && (wholeTile || (end - first) * stride >= DISCARD_BYTES)) {
                 rows.discard(first, end - first);
                 discarded.set(first, end);
             }

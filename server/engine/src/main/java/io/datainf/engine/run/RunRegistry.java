@@ -247,12 +247,24 @@ public final class RunRegistry implements AutoCloseable {
         }
     }
 
-    /** Takes the dead rows of all runs out of their files now. */
+    /**
+     * Takes the dead rows of all runs out of their files now.
+     *
+     * @throws IOException if some runs could not be compacted: a suppressed exception for each; the others were
+     */
     public void compact() throws IOException {
+        IOException failure = new IOException("not all runs could be compacted");
         synchronized (maintenance) {
-            for (Run run : openRunsNow()) {
-                run.compact();
+            for (Entry entry : entries.values()) {
+                try {
+                    run(entry).compact();
+                } catch (IOException | RuntimeException e) {
+                    failure.addSuppressed(e);
+                }
             }
+        }
+        if (failure.getSuppressed().length > 0) {
+            throw failure;
         }
     }
 

@@ -74,8 +74,8 @@ final class RunStateBuilder {
         }
     }
 
-    /** Takes a live row out because it cannot be read. */
-    void damage(int ordinal) {
+    /** Takes a live row out because it cannot be read. At any time: what the log thread asks for meanwhile waits. */
+    synchronized void damage(int ordinal) {
         if (!deadRows.get(ordinal)) {
             die(ordinal, 0);
             damagedRows.set(ordinal);
@@ -83,7 +83,7 @@ final class RunStateBuilder {
     }
 
     /** Whether a row does not count. */
-    boolean dead(int ordinal) {
+    synchronized boolean dead(int ordinal) {
         return deadRows.get(ordinal);
     }
 
@@ -93,7 +93,7 @@ final class RunStateBuilder {
     }
 
     /** Whether the run holds a sample of this id, damaged ones included. */
-    boolean holds(long id) {
+    synchronized boolean holds(long id) {
         int ordinal = rows.newestOrdinal(id);
         return ordinal >= 0 && (!deadRows.get(ordinal) || damagedRows.get(ordinal));
     }

@@ -7,6 +7,7 @@ import static io.datainf.engine.run.RunFixture.definition;
 import static io.datainf.engine.run.RunFixture.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.datainf.engine.memory.OffHeapRows;
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreEvents;
@@ -105,6 +106,21 @@ class RunCompactionTest {
         for (int round = 0; round < 3; round++) {
             registry.maintain();
         }
+    }
+
+    @Test
+    void replaced_smallRows_giveTheirMemoryBackByTiles() {
+        for (int id = 0; id < 300; id++) {
+            store(id, id);
+        }
+        long full = registry.figures().memoryBytes();
+        for (int id = 0; id < 300; id++) {
+            store(id, 1000 + id);
+        }
+        assertThat(registry.figures().memoryBytes()).isEqualTo(2 * full);
+        registry.maintain();
+        assertThat(registry.figures().memoryBytes()).isEqualTo(2 * full - full / 300 * OffHeapRows.TILE_ROWS);
+        assertModel();
     }
 
     @Test

@@ -1,10 +1,13 @@
 package io.datainf.sidecar.server;
 
+import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreOptions;
+import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
@@ -20,6 +23,7 @@ import picocli.CommandLine.Spec;
         description = {
             "Takes all deleted and replaced samples out of the files of a data directory that no server uses.",
             "A server does so by itself: see serve --compaction-share and --compaction-deadline.",
+            "Exit code 0 if none is left in them, 1 otherwise: those beside damaged samples stay.",
             ""
         },
         mixinStandardHelpOptions = true,
@@ -46,11 +50,38 @@ final class CompactCommand implements Callable<Integer> {
         CompactionOptions atAnyRate = new CompactionOptions(
                 CompactionOptions.DEFAULT.deadShare(), CompactionOptions.DEFAULT.deadline(), Long.MAX_VALUE);
         StoreOptions options = StoreOptions.DEFAULT.with(Durability.FSYNC, atAnyRate);
+        boolean allGone = true;
+        PrintWriter out = spec.commandLine().getOut();
         try (RunRegistry runs = RunRegistry.open(dataDirectory, Long.MAX_VALUE, events, options)) {
-            runs.compact();
+            allGone = compact(runs, out);
+            for (Run run : runs.list("", Integer.MAX_VALUE)) {
+                int deadCount = run.erasure().deadCount();
+                if (deadCount > 0) {
+                    allGone = false;
+                    out.printf(
+                            "run '%s': %d deleted or replaced samples stay in the files%n",
+                            run.definition().id(), deadCount);
+                }
+            }
         }
-        spec.commandLine().getOut().printf("%d bytes saved%n", savedBytes.get());
-        spec.commandLine().getOut().flush();
-        return CommandLine.ExitCode.OK;
+        out.printf("%d bytes saved%n", savedBytes.get());
+        out.flush();
+        return allGone ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    /** Compacts what can be; says what cannot, and returns whether there is nothing to say. */
+    private static boolean compact(RunRegistry runs, PrintWriter out) {
+        try {
+            runs.compact();
+            return true;
+        } catch (IOException e) {
+            for (Throwable cause : e.getSuppressed()) {
+                out.println(cause.getMessage());
+                for (Throwable detail : cause.getSuppressed()) {
+                    out.println("  " + detail.getMessage());
+                }
+            }
+            return false;
+        }
     }
 }

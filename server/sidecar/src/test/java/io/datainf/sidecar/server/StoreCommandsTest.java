@@ -62,6 +62,24 @@ class StoreCommandsTest {
         return main.execute(arguments);
     }
 
+    private void deleteSamples(long... sampleIds) throws IOException {
+        try (RunRegistry runs = RunRegistry.open(directory, 1 << 20, StoreEvents.NONE)) {
+            runs.get(new RunId("run"))
+                    .deleteSamples(sampleIds)
+                    .toCompletableFuture()
+                    .join();
+        }
+    }
+
+    /** Flips a bit in the row of sample 4, which a mark of 64 bytes follows; returns what the file holds then. */
+    private byte[] damageLastRow() throws IOException {
+        Path segment = directory.resolve(SEGMENT);
+        byte[] bytes = Files.readAllBytes(segment);
+        bytes[bytes.length - 64 - 8] ^= 1;
+        Files.write(segment, bytes);
+        return bytes;
+    }
+
     @Test
     void verify_soundDirectory_findsNothing() {
         assertThat(run("verify", "--data-dir", directory.toString())).isZero();
@@ -71,10 +89,7 @@ class StoreCommandsTest {
     @Test
     void verify_flippedBit_namesFileOffsetAndSample() throws IOException {
         Path segment = directory.resolve(SEGMENT);
-        byte[] bytes = Files.readAllBytes(segment);
-        int inLastRow = bytes.length - 64 - 8;
-        bytes[inLastRow] ^= 1;
-        Files.write(segment, bytes);
+        byte[] bytes = damageLastRow();
 
         assertThat(run("verify", "--data-dir", directory.toString())).isEqualTo(1);
         assertThat(out.toString())
@@ -102,17 +117,21 @@ class StoreCommandsTest {
 
     @Test
     void compact_deletedSamples_shrinksTheFiles() throws IOException {
-        try (RunRegistry runs = RunRegistry.open(directory, 1 << 20, StoreEvents.NONE)) {
-            runs.get(new RunId("run"))
-                    .deleteSamples(new long[] {1, 2, 3})
-                    .toCompletableFuture()
-                    .join();
-        }
+        deleteSamples(1, 2, 3);
         long before = Files.size(directory.resolve(SEGMENT));
         assertThat(run("compact", "--data-dir", directory.toString())).isZero();
         assertThat(Files.size(directory.resolve(SEGMENT))).isLessThan(before - 3 * 64);
         assertThat(out.toString()).endsWith("bytes saved%n".formatted());
         assertThat(run("verify", "--data-dir", directory.toString())).isZero();
         assertThat(out.toString()).endsWith("1 runs, 1 sound rows, 0 findings%n".formatted());
+    }
+
+    @Test
+    void compact_besideADamagedSample_saysWhatStays() throws IOException {
+        byte[] ignored = damageLastRow();
+        deleteSamples(1);
+
+        assertThat(run("compact", "--data-dir", directory.toString())).isEqualTo(1);
+        assertThat(out.toString()).contains("run 'run': 1 deleted or replaced samples stay in the files");
     }
 }
