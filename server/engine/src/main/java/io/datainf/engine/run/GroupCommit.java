@@ -209,7 +209,11 @@ final class GroupCommit {
             MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
             System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
             boolean replaces = builder.append(
-                    batch.samples().sampleIds()[sample], q, batch.samples().checksums()[sample], batch.revision());
+                    batch.samples().sampleIds()[sample],
+                    q,
+                    batch.samples().checksums()[sample],
+                    batch.samples().step(sample),
+                    batch.revision());
             replacedCount += replaces ? 1 : 0;
         }
         return replacedCount;

@@ -16,12 +16,13 @@ final class RowTable {
 
     // One id row: the sample's id; the ordinal + 1 of the row that had the id before, 0 if none; CRC-32C of the
     // gradient;
-    // the revision at which the row died, or before that was stored.
-    private static final long ID_ROW_BYTES = 24;
+    // the revision at which the row died, or before that was stored; the training step.
+    private static final long ID_ROW_BYTES = 32;
     private static final long ID_OFFSET = 0;
     private static final long BEFORE_OFFSET = 8;
     private static final long CHECKSUM_OFFSET = 12;
     private static final long DEATH_OFFSET = 16;
+    private static final long STEP_OFFSET = 24;
     private static final int HOLE = -1;
 
     private final MemoryBudget budget;
@@ -86,10 +87,11 @@ final class RowTable {
      * Appends a row; its gradient was filled into {@link #nextRow()}, or is to be filled in later.
      *
      * @param checksum CRC-32C of the gradient
+     * @param step at which the gradient was taken
      * @param revision at which it is stored
      * @return the newest ordinal of the same id before, or -1
      */
-    int append(long id, double[] q, int checksum, long revision) {
+    int append(long id, double[] q, int checksum, long step, long revision) {
         int ordinal = rowCount;
         int before = index.find(id);
         gradients.nextRow();
@@ -100,6 +102,7 @@ final class RowTable {
         idRow.set(ValueLayout.JAVA_INT, BEFORE_OFFSET, before + 1);
         idRow.set(ValueLayout.JAVA_INT, CHECKSUM_OFFSET, checksum);
         idRow.set(ValueLayout.JAVA_LONG, DEATH_OFFSET, revision);
+        idRow.set(ValueLayout.JAVA_LONG, STEP_OFFSET, step);
         ids.publishRow();
         index.put(id, ordinal);
         rowCount = Math.incrementExact(ordinal);
@@ -134,6 +137,11 @@ final class RowTable {
     /** The revision at which a dead row died; an earlier one, but not before it was stored, if that is not known. */
     long deathRevision(int ordinal) {
         return ids.row(ordinal).get(ValueLayout.JAVA_LONG, DEATH_OFFSET);
+    }
+
+    /** Training step of a row; 0 if it was sent without. */
+    long step(int ordinal) {
+        return ids.row(ordinal).get(ValueLayout.JAVA_LONG, STEP_OFFSET);
     }
 
     /** CRC-32C of a row's gradient. */

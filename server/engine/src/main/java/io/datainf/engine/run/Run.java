@@ -296,7 +296,7 @@ public final class Run {
             for (int i = 0; i < batch.storedCount(); i++) {
                 builder.skipTo(Math.toIntExact(batch.ordinal(i)), false);
                 batch.squaredNorms(i, q);
-                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.revision());
+                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.step(i), batch.revision());
             }
         }
 

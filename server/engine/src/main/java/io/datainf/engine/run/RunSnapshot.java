@@ -1,6 +1,8 @@
 package io.datainf.engine.run;
 
 import io.datainf.engine.influence.SampleSet;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -50,6 +52,33 @@ public final class RunSnapshot implements AutoCloseable {
         return rows.sampleId(Objects.checkIndex(ordinal, state.rowCount()));
     }
 
+    /** The training step of a row; 0 if it was sent without. */
+    public long step(int ordinal) {
+        return rows.step(Objects.checkIndex(ordinal, state.rowCount()));
+    }
+
+    /** CRC-32C of the bytes that {@link #readRow} gives. */
+    public int checksum(int ordinal) {
+        return rows.checksum(Objects.checkIndex(ordinal, state.rowCount()));
+    }
+
+    /**
+     * Copies the gradient of a live row: D elements in the stored encoding, without padding.
+     *
+     * @param target a row long and outside the heap
+     * @throws IOException if it cannot be read
+     */
+    @SuppressWarnings("RedundantThrows") // rows may lie in files
+    public void readRow(int ordinal, MemorySegment target) throws IOException {
+        target.copyFrom(rows.gradients().row(Objects.checkIndex(ordinal, state.rowCount())));
+    }
+
+    /** Returns the row of a sample, or -1 if the snapshot holds no live one. */
+    public int ordinalOf(long sampleId) {
+        int ordinal = rows.ordinalOf(sampleId, state.rowCount());
+        return ordinal >= 0 && samples.live(ordinal) ? ordinal : -1;
+    }
+
     /**
      * Returns the rows of these samples, in the order given.
      *
@@ -58,8 +87,8 @@ public final class RunSnapshot implements AutoCloseable {
     public int[] ordinalsOf(long[] sampleIds) {
         int[] ordinals = new int[sampleIds.length];
         for (int i = 0; i < ordinals.length; i++) {
-            int ordinal = rows.ordinalOf(sampleIds[i], state.rowCount());
-            if (ordinal < 0 || !samples.live(ordinal)) {
+            int ordinal = ordinalOf(sampleIds[i]);
+            if (ordinal < 0) {
                 throw new UnknownSampleException(definition.id(), sampleIds[i]);
             }
             ordinals[i] = ordinal;

@@ -36,9 +36,9 @@ final class RunStateBuilder {
      *
      * @param revision revision of the run after it
      */
-    boolean append(long id, double[] q, int checksum, long revision) {
+    boolean append(long id, double[] q, int checksum, long step, long revision) {
         resumeSums();
-        int before = rows.append(id, q, checksum, revision);
+        int before = rows.append(id, q, checksum, step, revision);
         boolean replaces = before >= 0 && !deadRows.get(before);
         if (before >= 0) {
             die(before, revision);

@@ -382,6 +382,11 @@ final class FrameFormat {
             MemorySegment.copy(bytes, F64, shape.squaredNormsOffset(i), target, 0, target.length);
         }
 
+        /** Training step of the {@code i}-th sample; 0 if it was sent without. */
+        long step(int i) {
+            return shape.steps() ? bytes.get(I64, shape.stepOffset(i)) : 0;
+        }
+
         int rowChecksum(int i) {
             return bytes.get(I32, shape.rowChecksumOffset(i));
         }

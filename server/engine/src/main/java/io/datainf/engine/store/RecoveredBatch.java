@@ -29,6 +29,11 @@ public final class RecoveredBatch {
         return head.sampleId(i);
     }
 
+    /** Training step of the {@code i}-th stored sample; 0 if it was sent without. */
+    public long step(int i) {
+        return head.step(i);
+    }
+
     /** q of the {@code i}-th stored sample, [L]. */
     public void squaredNorms(int i, double[] target) {
         head.squaredNorms(i, target);

@@ -16,6 +16,11 @@ import java.lang.foreign.MemorySegment;
 public record SampleColumns(
         long[] sampleIds, long[] steps, MemorySegment rows, double[] squaredNorms, int[] checksums) {
 
+    /** Training step of the {@code i}-th sample; 0 if there are none. */
+    public long step(int i) {
+        return steps.length == 0 ? 0 : steps[i];
+    }
+
     /** k. */
     public int sampleCount() {
         return sampleIds.length;

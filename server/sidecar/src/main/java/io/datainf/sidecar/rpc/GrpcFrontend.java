@@ -3,6 +3,7 @@ package io.datainf.sidecar.rpc;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.proto.v1.AnalysisServiceGrpc;
 import io.datainf.proto.v1.CapabilitiesServiceGrpc;
+import io.datainf.proto.v1.ExportServiceGrpc;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
@@ -36,6 +37,7 @@ public final class GrpcFrontend implements AutoCloseable {
             IngestServiceGrpc.SERVICE_NAME,
             InfluenceServiceGrpc.SERVICE_NAME,
             AnalysisServiceGrpc.SERVICE_NAME,
+            ExportServiceGrpc.SERVICE_NAME,
             CapabilitiesServiceGrpc.SERVICE_NAME);
 
     private final RpcLimits limits;
@@ -70,6 +72,7 @@ public final class GrpcFrontend implements AutoCloseable {
                 new IngestGrpcService(runs, ingest, limits, gate),
                 new InfluenceGrpcService(queries, queryDecoder, limits, gate, callbacks),
                 new AnalysisGrpcService(runs, queries.analyses(), analysisDecoder, limits, gate, callbacks),
+                new ExportGrpcService(runs, gate, callbacks),
                 new CapabilitiesGrpcService(serverVersion, queries.engineName(), limits),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());

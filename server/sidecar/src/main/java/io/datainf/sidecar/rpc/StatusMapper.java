@@ -72,6 +72,8 @@ final class StatusMapper {
             case InvalidBatchException e -> invalid("INVALID_BATCH", message, violation(e.field(), message));
             case InvalidQueryException e -> invalid("INVALID_GRADIENTS", message, violation(e.field(), message));
             case UnknownSampleException e -> invalid("UNKNOWN_SAMPLE", message, violation("sample_ids", message));
+            case UnknownSamplesException e -> status(Code.NOT_FOUND, "UNKNOWN_SAMPLES", message);
+            case RevisionGoneException e -> status(Code.OUT_OF_RANGE, "REVISION_GONE", message);
             case UnknownRunException e -> status(Code.NOT_FOUND, "UNKNOWN_RUN", message);
             case RunDefinitionMismatchException e -> status(Code.ALREADY_EXISTS, "RUN_EXISTS", message);
             case WriterMismatchException e ->

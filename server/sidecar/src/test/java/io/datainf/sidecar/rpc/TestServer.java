@@ -10,6 +10,7 @@ import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.proto.v1.AnalysisServiceGrpc;
+import io.datainf.proto.v1.ExportServiceGrpc;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
@@ -107,6 +108,10 @@ final class TestServer implements AutoCloseable {
 
     AnalysisServiceGrpc.AnalysisServiceBlockingV2Stub analysisService() {
         return AnalysisServiceGrpc.newBlockingV2Stub(channel);
+    }
+
+    ExportServiceGrpc.ExportServiceBlockingV2Stub exportService(ManagedChannel over) {
+        return ExportServiceGrpc.newBlockingV2Stub(over);
     }
 
     IngestServiceGrpc.IngestServiceBlockingV2Stub ingestService() {
