@@ -4,15 +4,18 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.datainf.client.Channels.Connection;
+import io.datainf.proto.v1.AllSamples;
 import io.datainf.proto.v1.CreateRunRequest;
 import io.datainf.proto.v1.DeleteRunRequest;
 import io.datainf.proto.v1.DeleteSamplesRequest;
 import io.datainf.proto.v1.DeleteSamplesResponse;
 import io.datainf.proto.v1.GetRunRequest;
 import io.datainf.proto.v1.GetStatisticsRequest;
+import io.datainf.proto.v1.GivenSamples;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc.IngestServiceStub;
+import io.datainf.proto.v1.ReadSamplesRequest;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
@@ -137,6 +140,29 @@ public final class DataInfClient implements AutoCloseable {
                 .queryStream(call);
         call.start();
         return call.await();
+    }
+
+    /**
+     * Reads all samples of a run back, in the order in which they were stored, as of its newest revision. No time limit: close the
+     * reader. NOT_FOUND if there is no such run.
+     */
+    public SampleReader readSamples(String runId) {
+        return SampleReader.open(
+                connection.channel(),
+                ReadSamplesRequest.newBuilder()
+                        .setRunId(runId)
+                        .setAll(AllSamples.getDefaultInstance())
+                        .build());
+    }
+
+    /** Reads these samples back, in this order; NOT_FOUND if the run does not hold one of them. See {@link #readSamples(String)}. */
+    public SampleReader readSamples(String runId, Collection<Long> sampleIds) {
+        return SampleReader.open(
+                connection.channel(),
+                ReadSamplesRequest.newBuilder()
+                        .setRunId(runId)
+                        .setGiven(GivenSamples.newBuilder().addAllSampleIds(sampleIds))
+                        .build());
     }
 
     /** Looks at runs as a whole: self-influence, comparison of methods, squared norms. */

@@ -129,6 +129,53 @@ final class DataInfClientIT {
     }
 
     @Test
+    void readSamples_givesBackWhatWasWritten() throws Exception {
+        float[][] train = randomGradients(6, SEED);
+        write(createRun("read"), train);
+        try (SampleReader reader = client.readSamples("read")) {
+            assertThat(reader.count()).isEqualTo(6);
+            assertThat(reader.revision()).isEqualTo(6);
+            assertThat(reader.dampings()).hasSize(2);
+            for (int k = 0; k < train.length; k++) {
+                StoredSample sample = reader.next();
+                assertThat(sample.sampleId()).isEqualTo(k);
+                assertThat(sample.gradient()).isEqualTo(train[k]);
+                assertThat(sample.squaredNorms()[1]).isCloseTo(dot(train[k], train[k], 60, 160), within(1e-9));
+            }
+            assertThat(reader.hasNext()).isFalse();
+        }
+        try (SampleReader reader = client.readSamples("read", List.of(5L, 2L))) {
+            assertThat(reader.next().sampleId()).isEqualTo(5);
+        }
+        assertThatThrownBy(() -> client.readSamples("read", List.of(7L)))
+                .asInstanceOf(type(DataInfException.class))
+                .extracting(DataInfException::reason)
+                .isEqualTo("UNKNOWN_SAMPLES");
+    }
+
+    @Test
+    void readSamples_bfloat16AndRowsLargerThanAMessage() throws Exception {
+        int columns = 1_500_000;
+        float[] gradient = new float[columns];
+        for (int j = 0; j < columns; j++) {
+            gradient[j] = j % 251 - 125; // whole numbers that bfloat16 holds
+        }
+        RunDescription run = client.createRun(RunDefinition.builder("read-bf16")
+                .block("a", 1, columns)
+                .storedAsBfloat16()
+                .build());
+        try (SampleWriter writer = client.openWriter(run)) {
+            writer.add(1, gradient);
+        }
+        try (SampleReader reader = client.readSamples("read-bf16")) {
+            StoredSample sample = reader.next();
+            assertThat(sample.storedAsBfloat16()).isTrue();
+            assertThat(sample.bytes()).hasSize(2 * columns);
+            assertThat(Arrays.equals(sample.gradient(), gradient)).isTrue();
+        }
+    }
+
+    @Test
     void query_datainf_equalsThePlainComputation() throws Exception {
         float[][] train = randomGradients(SAMPLES, SEED);
         float[][] validation = randomGradients(2, SEED + 1);
