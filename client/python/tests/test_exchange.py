@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import datainf
-from datainf._exchange import ExchangeFile, ExchangeFileError, joined
+from datainf._definition import ExchangeFileError
+from datainf._exchange import ExchangeFile, joined
 
 
 def arrays(**changes: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from datainf._errors import (
     WriterFullError,
 )
 from datainf._options import ClientOptions, WriterOptions
+from datainf._reading import SampleStream, StoredSamples
 from datainf._result import QueryResult, QuerySummary, Snapshot, SolverReport
 from datainf._run import Run
 from datainf._sender import Progress
@@ -62,10 +63,12 @@ __all__ = [
     "ResourceExhaustedError",
     "Run",
     "RunStatistics",
+    "SampleStream",
     "SelfInfluence",
     "Snapshot",
     "SolverReport",
     "SquaredNorms",
+    "StoredSamples",
     "UnavailableError",
     "Writer",
     "WriterFullError",

@@ -1,4 +1,4 @@
-"""The command `datainf`: push and query exchange files, delete, show runs and statistics."""
+"""The command `datainf`: push, export and query files, delete, show runs and statistics."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
 import datainf
-from datainf._encoding import Dtype
-from datainf._exchange import ExchangeFile, ExchangeFileError, joined
+from datainf import _transfer
+from datainf._definition import ExchangeFileError
+from datainf._exchange import ExchangeFile, joined
 from datainf._query import (
     METHOD_NAMES,
     NORMALIZATION_NAMES,
@@ -24,11 +24,8 @@ from datainf._query import (
     Ranking,
 )
 
-_ADD_BYTES = 8 << 20
-
 _OK = 0
-_FAILED = 1
-_SOME_REJECTED = 3  # 2 is argparse's, for wrong usage
+_FAILED = 1  # 2 is argparse's, for wrong usage, and 3 a push with samples rejected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,23 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, parents=[server])
     common.add_argument("--run", required=True, help="the run's id")
 
-    push = commands.add_parser(
-        "push",
-        parents=[common],
-        help="stream the train gradients of a file",
-        description="Streams train.<b> of an exchange file into a run, made if it does not exist."
-        " May be repeated: samples that the run holds are counted as duplicates.",
-    )
-    push.add_argument("file", metavar="FILE.npz")
-    push.add_argument("--dtype", choices=["f32", "bf16"], help="stored dtype of a new run")
-    push.add_argument("--damping-scale", type=float, help="damping scale of a new run (0.1)")
-    push.add_argument("--checkpoint", help="checkpoint at which the gradients were taken")
-    push.add_argument(
-        "--allow-deleted", action="store_true", help="let samples that were deleted come back"
-    )
-    push.add_argument("--limit", type=_positive, metavar="N", help="push the first N rows only")
-    push.set_defaults(command=_push)
-
+    _add_transfer(commands, common)
     query = commands.add_parser(
         "query",
         parents=[common],
@@ -138,6 +119,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_transfer(commands: Any, common: Any) -> None:
+    push = commands.add_parser(
+        "push",
+        parents=[common],
+        help="stream the train gradients of a file",
+        description="Streams the samples of an .npz, Parquet or Arrow file into a run. A run that"
+        " does not exist is made, as the file says if export wrote it. May be repeated: samples"
+        " that the run holds are counted as duplicates.",
+    )
+    push.add_argument("file", metavar="FILE")
+    push.add_argument("--dtype", choices=["f32", "bf16"], help="stored dtype of a new run")
+    push.add_argument("--damping-scale", type=float, help="damping scale of a new run (0.1)")
+    push.add_argument("--checkpoint", help="checkpoint at which the gradients were taken")
+    push.add_argument(
+        "--allow-deleted", action="store_true", help="let samples that were deleted come back"
+    )
+    push.add_argument("--limit", type=_positive, metavar="N", help="push the first N rows only")
+    push.set_defaults(command=_transfer.push)
+
+    export = commands.add_parser(
+        "export",
+        parents=[common],
+        help="write all samples of a run to a file",
+        description="Writes all samples of a run, as they are stored, to a file that push takes."
+        " Parquet and Arrow are written as samples arrive; npz holds them all in memory.",
+    )
+    export.add_argument("--format", choices=_transfer.FORMATS, required=True)
+    export.add_argument("--output", metavar="FILE", required=True, help="replaced if it exists")
+    export.set_defaults(command=_transfer.export)
+
+
 def _add_deletion(commands: Any, server: Any, common: Any) -> None:
     delete = commands.add_parser(
         "delete",
@@ -161,58 +173,6 @@ def _add_deletion(commands: Any, server: Any, common: Any) -> None:
         "--yes", action="store_true", required=True, help="needed: there is no way back"
     )
     delete_run.set_defaults(command=_delete_run)
-
-
-def _push(client: datainf.Client, options: argparse.Namespace) -> int:
-    with ExchangeFile(options.file) as file:
-        blocks = file.gradients("train")
-        sample_ids = file.sample_ids(len(blocks[0]))
-        if file.has_other_ids:
-            print("datainf push: ids are not integers: using row numbers", file=sys.stderr)
-        run = _run_for(client, options, file.blocks)
-    row_count = min(options.limit or len(sample_ids), len(sample_ids))
-    rows_at_once = max(_ADD_BYTES // (4 * run.dimension), 1)
-    started = time.perf_counter()
-    with run.writer(allow_deleted=options.allow_deleted) as writer:
-        for part, rows in joined(blocks, row_count, rows_at_once):
-            writer.add(sample_ids[part], rows)
-        revision = writer.flush()
-    seconds = time.perf_counter() - started
-    stats = writer.stats()
-    stored = stats.acked_samples - stats.duplicate_samples - stats.rejected_samples
-    print(
-        f"{stats.acked_samples} samples ({stats.added_bytes / 1e6:.1f} MB) in {seconds:.2f} s:"
-        f" {stored} stored, {stats.duplicate_samples} duplicate, {stats.rejected_samples} rejected;"
-        f" run {run.run_id} is at revision {revision}"
-    )
-    for sample in writer.rejected:
-        print(
-            f"datainf push: sample {sample.sample_id} rejected ({sample.reason}) in block"
-            f" {sample.block_name!r}: {sample.detail}",
-            file=sys.stderr,
-        )
-    return _SOME_REJECTED if stats.rejected_samples else _OK
-
-
-def _run_for(
-    client: datainf.Client, options: argparse.Namespace, blocks: Sequence[datainf.Block]
-) -> datainf.Run:
-    """Returns the run to push to; makes it, or has the server compare it with what is asked for."""
-    dtype, scale, checkpoint, labels = "f32", 0.1, "", {}
-    try:
-        run = client.run(options.run)
-        dtype, scale = run.stored_dtype, run.damping_scale
-        checkpoint, labels = run.checkpoint, run.labels
-    except datainf.NotFoundError:
-        pass
-    return client.create_run(
-        options.run,
-        blocks,
-        stored_dtype=cast(Dtype, dtype if options.dtype is None else options.dtype),
-        damping_scale=scale if options.damping_scale is None else options.damping_scale,
-        checkpoint=checkpoint if options.checkpoint is None else options.checkpoint,
-        labels=labels,
-    )
 
 
 def _query(client: datainf.Client, options: argparse.Namespace) -> int:

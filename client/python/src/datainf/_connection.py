@@ -15,6 +15,7 @@ from datainf._proto.v1 import (
     analysis_service_pb2_grpc,
     capabilities_service_pb2,
     capabilities_service_pb2_grpc,
+    export_service_pb2_grpc,
     influence_service_pb2_grpc,
     ingest_service_pb2,
     ingest_service_pb2_grpc,
@@ -56,6 +57,7 @@ class Connection:
         self.runs: Any = run_service_pb2_grpc.RunServiceStub(self._channel)
         self.influence: Any = influence_service_pb2_grpc.InfluenceServiceStub(self._channel)
         self.analysis: Any = analysis_service_pb2_grpc.AnalysisServiceStub(self._channel)
+        self.export: Any = export_service_pb2_grpc.ExportServiceStub(self._channel)
         self.ingest_unary: Any = ingest_service_pb2_grpc.IngestServiceStub(self._channel)
         self._capability_stub: Any = capabilities_service_pb2_grpc.CapabilitiesServiceStub(
             self._channel

@@ -41,6 +41,11 @@ def dtype_name(value: int) -> str:
     return next((name for name, number in _ELEMENT_TYPES.items() if number == value), str(value))
 
 
+def wire_type(dtype: str) -> np.dtype[Any]:
+    """Returns how numpy holds elements; bfloat16 as uint16: the bits."""
+    return _WIRE_TYPES[dtype]
+
+
 def element_bytes(dtype: str) -> int:
     """Returns the size of one element."""
     return _WIRE_TYPES[dtype].itemsize

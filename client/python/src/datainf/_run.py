@@ -15,6 +15,7 @@ from datainf._encoding import Dtype, dtype_name, sample_id_array
 from datainf._options import WriterOptions
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
 from datainf._query import Aggregation, Method, Normalization, Ranking
+from datainf._reading import SampleStream, read_samples
 from datainf._result import QueryResult
 from datainf._sender import Progress
 from datainf._statistics import RunStatistics, statistics_of
@@ -407,6 +408,50 @@ class Run:
         """
         return _analysis.squared_norms(
             self._connection, self.run_id, per_block, min_revision, len(self.blocks)
+        )
+
+    def read_samples(
+        self,
+        sample_ids: npt.ArrayLike | None = None,
+        *,
+        revision: int = 0,
+        min_revision: int = 0,
+        timeout: float | None = None,
+    ) -> SampleStream:
+        """Streams stored samples back; memory holds a few MiB of them at a time.
+
+        What comes is what `Writer.add` takes: written to a new run of the same definition, it gives
+        the same statistics and scores. Use it in a `with` statement, so that leaving early ends the
+        call. Waits until the stream begins.
+
+        Args:
+            sample_ids: These samples, in this order; None: all, in the order stored.
+            revision: Read exactly this revision, e.g. that of a stream that broke off; 0: the
+                newest.
+            min_revision: Read this revision or a later one, e.g. `Writer.flush()`'s.
+            timeout: Most seconds until the last sample; None: no limit.
+
+        Raises:
+            TypeError: sample_ids are not integers.
+            NotFoundError: The run was deleted, or does not hold a sample; the message names the
+                first 10.
+            FailedPreconditionError: The run is not at the revision yet.
+            DataInfError: Other errors; code OUT_OF_RANGE: the run has left `revision` behind.
+
+        Example:
+            >>> with run.read_samples([11]) as samples:
+            ...     for chunk in samples:
+            ...         print(chunk.ids.tolist(), chunk.gradients.dtype, chunk.gradients.shape)
+            [11] float32 (1, 14)
+        """
+        return read_samples(
+            self._connection,
+            run_id=self.run_id,
+            layout_hash=self.layout_hash,
+            sample_ids=sample_ids,
+            revision=revision,
+            min_revision=min_revision,
+            timeout_seconds=timeout,
         )
 
     def statistics(self) -> RunStatistics:
