@@ -57,10 +57,12 @@ final class ErrorAudit {
                 .distinct()
                 .toArray();
         int[] rows = rows(context.samples());
-        context.pool().forEach(context.plan().ranges().size(), context.work(), 0, r -> {
-            double[] errors = measure(context.plan().ranges().get(r), points, rows);
-            lower(context.plan().ranges().get(r), points, doubtful, errors);
-        });
+        try (FetchedRows fetched = new FetchedRows(context.samples(), rows)) {
+            context.pool().forEach(context.plan().ranges().size(), context.work(), 0, r -> {
+                double[] errors = measure(context.plan().ranges().get(r), points, rows, fetched);
+                lower(context.plan().ranges().get(r), points, doubtful, errors);
+            });
+        }
         scan.estimateErrors(doubtful);
     }
 
@@ -87,7 +89,7 @@ final class ErrorAudit {
     }
 
     /** Root mean square of the errors of v . g, over |g|, [blocks, points]. */
-    private double[] measure(BlockRange range, int[] points, int[] rows) {
+    private double[] measure(BlockRange range, int[] points, int[] rows, FetchedRows fetched) {
         double[] squares = new double[range.blockCount() * points.length];
         int[] counts = new int[range.blockCount()];
         try (Arena arena = Arena.ofConfined()) {
@@ -97,9 +99,10 @@ final class ErrorAudit {
             double[] factors = load(range, points, rounded, full, arena);
             double[] dots = new double[squares.length];
             double[] exactDots = new double[squares.length];
-            for (int row : rows) {
+            for (int i = 0; i < rows.length; i++) {
+                int row = rows[i];
                 context.work().check();
-                GradientTile tile = context.plan().tile(range, row, 1);
+                GradientTile tile = fetched.get(i).tile(range, row, 1);
                 context.kernels().dots(tile, rounded, dots);
                 exact.dots(tile, full, exactDots);
                 for (int b = 0; b < range.blockCount(); b++) {

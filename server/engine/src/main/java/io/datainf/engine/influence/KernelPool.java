@@ -5,7 +5,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
@@ -14,8 +16,11 @@ import org.jspecify.annotations.Nullable;
 /** The threads that run kernels. Computations that come together queue for them. Safe for any number of threads. */
 final class KernelPool implements AutoCloseable {
 
+    private static final long CHECK_MILLIS = 50;
+
     private final int threadCount;
     private final ExecutorService threads;
+    private final Semaphore reading = new Semaphore(1, true);
 
     KernelPool(int threadCount) {
         if (threadCount < 1) {
@@ -90,6 +95,27 @@ final class KernelPool implements AutoCloseable {
                 work.stop();
             }
         }
+    }
+
+    /**
+     * Waits until this computation is the only one that reads rows from files; first come, first served.
+     *
+     * @throws CancellationException if the work should not go on
+     */
+    void lockReading(Work work) {
+        try {
+            do {
+                work.check();
+            } while (!reading.tryAcquire(CHECK_MILLIS, TimeUnit.MILLISECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("the calling thread was interrupted");
+        }
+    }
+
+    /** Lets the next one read. */
+    void unlockReading() {
+        reading.release();
     }
 
     /** Lets the work that was begun end, and the threads with it. */

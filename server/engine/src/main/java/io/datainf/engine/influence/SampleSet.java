@@ -9,18 +9,30 @@ import java.util.stream.IntStream;
  * The fixed set of samples that a query sees. Rows [0, rowCount) of the matrix are stable; those in {@code deadRows} were
  * replaced or deleted and count for nothing.
  *
- * @param gradients stored gradients, [rowCount, D]
+ * @param gradients stored gradients, [rowCount, D], but for those that are absent
  * @param squaredNorms q of each row and block
  * @param rowCount rows that belong to the set, dead ones included
  * @param deadRows ordinals of rows that do not count; not changed after construction
  * @param statistics n (live rows) and sum of q over the live rows
+ * @param absent rows whose gradients are not in memory
  */
 public record SampleSet(
         GradientMatrix gradients,
         SquaredNorms squaredNorms,
         int rowCount,
         BitSet deadRows,
-        BlockStatistics statistics) {
+        BlockStatistics statistics,
+        AbsentRows absent) {
+
+    /** Samples that are all in memory. */
+    public SampleSet(
+            GradientMatrix gradients,
+            SquaredNorms squaredNorms,
+            int rowCount,
+            BitSet deadRows,
+            BlockStatistics statistics) {
+        this(gradients, squaredNorms, rowCount, deadRows, statistics, AbsentRows.NONE);
+    }
 
     public SampleSet {
         if (rowCount < 0 || rowCount > gradients.rowCount() || rowCount > squaredNorms.rowCount()) {
@@ -48,6 +60,11 @@ public record SampleSet(
     /** Whether a row counts. */
     public boolean live(int ordinal) {
         return !deadRows.get(ordinal);
+    }
+
+    /** Whether all rows that count are in memory. */
+    boolean inMemory() {
+        return absent.ordinals().isEmpty();
     }
 
     /** Rows that count, in order. */

@@ -6,6 +6,7 @@ import io.datainf.engine.kernel.ColumnVectors;
 import io.datainf.engine.kernel.GradientKernels;
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.function.ObjDoubleConsumer;
 
 /**
  * What every pass over the rows needs.
@@ -32,6 +33,15 @@ record ScanContext(ScanPlan plan, GradientKernels kernels, boolean single, Kerne
 
     ColumnSums newSums(BlockRange range, int columnCount, Arena arena) {
         return kernels.newSums(range, samples().gradients().elementType(), columnCount, arena);
+    }
+
+    /** Reads all rows once: hands them on in order, stretch by stretch, and says what share of all rows each stretch is. */
+    void forEachStretch(ObjDoubleConsumer<RowStretch> action) {
+        if (samples().inMemory()) {
+            action.accept(new RowStretch(samples().gradients(), 0, samples().rowCount()), 1);
+        } else {
+            new SlabScan(this, action).run();
+        }
     }
 
     /** Says that all rows were read over some ranges. */

@@ -6,6 +6,7 @@ import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.OffHeapRows;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * How the two passes over the rows are cut into tasks. Follows from rows and layout only, never from the number of
@@ -13,10 +14,10 @@ import java.util.List;
  *
  * @param samples the rows
  * @param ranges adjacent blocks that are not skipped, in order
- * @param chunkTiles tiles of a chunk of rows in the first pass, whose sums are added up chunk by chunk
+ * @param chunkCount chunks of rows in the first pass, whose sums are added up chunk by chunk; tile t is of chunk t modulo their number
  * @param pieceRows rows of a task of the second pass; divides a tile
  */
-record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int pieceRows) {
+record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkCount, int pieceRows) {
 
     private static final int TILE_ROWS = OffHeapRows.TILE_ROWS;
     // Bounds what a task needs for products and weights.
@@ -40,14 +41,10 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int 
         int chunkCount = Math.clamp(
                 (long) TARGET_TASKS * TASK_ELEMENTS / samples.layout().dimension(),
                 1,
-                Math.min(tileCount, TARGET_TASKS));
+                Math.clamp(tileCount, 1, TARGET_TASKS));
         int pieceRows =
                 Math.clamp(Integer.highestOneBit(samples.rowCount() / TARGET_PIECES), MIN_PIECE_ROWS, TILE_ROWS);
-        return new ScanPlan(
-                samples,
-                ranges(samples.layout(), lambda, preferredElements),
-                Math.ceilDiv(tileCount, chunkCount),
-                pieceRows);
+        return new ScanPlan(samples, ranges(samples.layout(), lambda, preferredElements), chunkCount, pieceRows);
     }
 
     private static List<BlockRange> ranges(BlockLayout layout, double[] lambda, int preferredElements) {
@@ -71,24 +68,13 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkTiles, int 
         return ranges;
     }
 
-    /** Chunks of rows in the first pass. */
-    int chunkCount() {
-        return Math.ceilDiv(Math.ceilDiv(samples.rowCount(), TILE_ROWS), chunkTiles);
-    }
-
-    /** First row of a chunk; the end of the chunk before. */
-    int chunkStart(int chunk) {
-        return (int) Math.min((long) chunk * chunkTiles * TILE_ROWS, samples.rowCount());
-    }
-
-    /** Pieces of rows in the second pass. */
-    int pieceCount() {
-        return Math.ceilDiv(samples.rowCount(), pieceRows);
-    }
-
-    /** Returns the rectangle of a range of blocks and of at most {@code maxRows} rows from {@code firstRow} on. */
-    GradientTile tile(BlockRange range, int firstRow, int maxRows) {
-        int rows = Math.min(maxRows, samples.rowCount() - firstRow);
-        return new GradientTile(samples.gradients(), firstRow, rows, range);
+    /** Hands on the tiles of a chunk, in order, as far as they lie in a stretch. */
+    void forEachTile(RowStretch stretch, int chunk, BlockRange range, Consumer<GradientTile> action) {
+        for (int i = 0; i < stretch.pieceCount(TILE_ROWS); i++) {
+            int first = stretch.pieceStart(i, TILE_ROWS);
+            if (first / TILE_ROWS % chunkCount == chunk) {
+                action.accept(stretch.tile(range, first, stretch.pieceRows(i, TILE_ROWS)));
+            }
+        }
     }
 }

@@ -37,7 +37,13 @@ final class ScoreScan {
 
     /** Runs the pass. */
     void run() {
-        context.pool().forEach(plan.pieceCount(), context.work(), cost(context, columns), this::scorePiece);
+        int most = plan.pieceRows();
+        context.forEachStretch((rows, share) -> {
+            double cost = share * cost(context, columns);
+            context.pool().forEach(rows.pieceCount(most), context.work(), cost, i -> {
+                scorePiece(rows, rows.pieceStart(i, most), rows.pieceRows(i, most));
+            });
+        });
         context.scanned(plan.ranges());
     }
 
@@ -72,14 +78,15 @@ final class ScoreScan {
                 greatestErrors[j] = 0;
             }
         }
-        context.pool().forEach(plan.pieceCount(), context.work(), 0, piece -> {
-            int firstRow = piece * plan.pieceRows();
-            int rows = Math.min(plan.pieceRows(), samples.rowCount() - firstRow);
+        int most = plan.pieceRows();
+        context.pool().forEach(Math.ceilDiv(samples.rowCount(), most), context.work(), 0, piece -> {
+            int firstRow = piece * most;
+            int rows = Math.min(most, samples.rowCount() - firstRow);
             double[] errors = new double[columns.columnCount() * rows];
             double[] squaredNorms = new double[rows];
             for (BlockRange range : plan.ranges()) {
                 for (int l = range.firstBlock(); l < range.endBlock(); l++) {
-                    fillNorms(plan.tile(range, firstRow, rows), l, squaredNorms);
+                    fillNorms(firstRow, l, squaredNorms);
                     for (int j : which) {
                         double squaredDeviation = hvp.squaredDeviation(l, j);
                         for (int k = 0; k < rows; k++) {
@@ -92,9 +99,7 @@ final class ScoreScan {
         });
     }
 
-    private void scorePiece(int piece) {
-        int firstRow = piece * plan.pieceRows();
-        int rows = Math.min(plan.pieceRows(), samples.rowCount() - firstRow);
+    private void scorePiece(RowStretch stretch, int firstRow, int rows) {
         double[] scores = new double[columns.columnCount() * rows];
         double[] errors = new double[columns.columnCount() * rows];
         double[] squaredNorms = new double[rows];
@@ -102,12 +107,12 @@ final class ScoreScan {
         for (int r = 0; r < plan.ranges().size(); r++) {
             context.work().check();
             BlockRange range = plan.ranges().get(r);
-            GradientTile tile = plan.tile(range, firstRow, rows);
+            GradientTile tile = stretch.tile(range, firstRow, rows);
             int length = range.blockCount() * scores.length;
             dots = dots.length < length ? new double[length] : dots;
             context.kernels().dots(tile, hvp.vectors(r), dots);
             for (int b = 0; b < range.blockCount(); b++) {
-                fillNorms(tile, range.firstBlock() + b, squaredNorms);
+                fillNorms(firstRow, range.firstBlock() + b, squaredNorms);
                 addBlock(range.firstBlock() + b, firstRow, dots, b * scores.length, squaredNorms, scores, errors);
             }
         }
@@ -117,12 +122,11 @@ final class ScoreScan {
         noteGreatest(scores, errors, rows);
     }
 
-    /** q_{k,l} of the rows of a tile; -1 for rows that count for nothing. */
-    private void fillNorms(GradientTile tile, int block, double[] squaredNorms) {
-        int first = (int) tile.firstOrdinal();
-        MemorySegment norms = samples.squaredNorms().rows(first, tile.rowCount());
+    /** q_{k,l} of consecutive rows of a tile; -1 for rows that count for nothing. */
+    private void fillNorms(int first, int block, double[] squaredNorms) {
+        MemorySegment norms = samples.squaredNorms().rows(first, squaredNorms.length);
         int blockCount = samples.squaredNorms().blockCount();
-        for (int k = 0; k < tile.rowCount(); k++) {
+        for (int k = 0; k < squaredNorms.length; k++) {
             double q = norms.getAtIndex(ValueLayout.JAVA_DOUBLE, (long) k * blockCount + block);
             squaredNorms[k] = samples.live(first + k) ? q : -1;
         }

@@ -7,7 +7,6 @@ import io.datainf.engine.kernel.GradientKernels;
 import io.datainf.engine.kernel.GradientTile;
 import io.datainf.engine.memory.ElementConversion;
 import io.datainf.engine.memory.ElementType;
-import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -77,49 +76,67 @@ final class SelfInfluence {
         ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(positions.length));
         ScanContext context = new ScanContext(plan, kernels, single, pool, work);
         int chunks = plan.chunkCount();
-        double[][][] sums = new double[plan.ranges().size()][chunks][];
-        double[][] deviations = new double[plan.ranges().size()][];
-        pool.forEach(sums.length * chunks, work, context.cost(positions.length), task -> {
-            int r = task / chunks;
-            int chunk = task % chunks;
-            double[] elements = new double[plan.ranges().get(r).blockCount() * positions.length];
-            sums[r][chunk] = sumSquares(context, r, chunk, positions, elements);
-            if (chunk == 0) {
-                deviations[r] = elements;
-            }
-        });
+        Columns[] columns = new Columns[plan.ranges().size()];
+        double[][][] sums = new double[columns.length][chunks][];
+        try (Arena arena = Arena.ofShared()) {
+            loadColumns(context, positions, columns, arena);
+            double cost = context.cost(positions.length);
+            context.forEachStretch((rows, share) -> pool.forEach(columns.length * chunks, work, share * cost, task -> {
+                int r = task / chunks;
+                int chunk = task % chunks;
+                if (sums[r][chunk] == null) {
+                    sums[r][chunk] = new double[plan.ranges().get(r).blockCount() * positions.length];
+                }
+                addSquares(context, rows, r, chunk, columns[r], sums[r][chunk]);
+            }));
+        }
         for (int j = 0; j < positions.length; j++) {
-            addUp(plan, positions, j, sums, deviations, kernels.relativeError());
+            addUp(plan, positions, j, sums, columns, kernels.relativeError());
         }
     }
 
-    /**
-     * Sums (g_k . g_i)^2 / (lambda + q_i) over the rows i of a chunk, [blocks, batch].
-     *
-     * @param deviations receives {@link RoundingError#ofProduct} of g_k, [blocks, batch]
-     */
-    private double[] sumSquares(ScanContext context, int rangeIndex, int chunk, int[] positions, double[] deviations) {
-        ScanPlan plan = context.plan();
-        BlockRange range = plan.ranges().get(rangeIndex);
-        int columns = positions.length;
-        double[] sums = new double[range.blockCount() * columns];
-        double[] factors = new double[sums.length];
+    /** The rows asked for, as columns over a range of blocks. */
+    private static final class Columns {
+
+        private final ColumnVectors vectors; // g_k, scaled by powers of two
+        private final double[] factors; // their inverses, [blocks, batch]
+        private final double[] deviations; // RoundingError.ofProduct of g_k, [blocks, batch]
+
+        Columns(ScanContext context, BlockRange range, int count, Arena arena) {
+            this.vectors = context.newVectors(range, count, arena);
+            this.factors = new double[range.blockCount() * count];
+            this.deviations = new double[factors.length];
+        }
+    }
+
+    private void loadColumns(ScanContext context, int[] positions, Columns[] columns, Arena arena) {
+        int[] ordinals =
+                Arrays.stream(positions).map(at -> request.ordinals()[at]).toArray();
+        try (FetchedRows fetched = new FetchedRows(samples, ordinals)) {
+            pool.forEach(
+                    columns.length,
+                    work,
+                    0,
+                    r -> columns[r] =
+                            loadRows(context, context.plan().ranges().get(r), fetched, ordinals.length, arena));
+        }
+    }
+
+    /** Adds (g_k . g_i)^2 / (lambda + q_i) over the rows i of a stretch that are of a chunk to {@code sums}, [blocks, batch]. */
+    private void addSquares(
+            ScanContext context, RowStretch rows, int rangeIndex, int chunk, Columns columns, double[] sums) {
+        BlockRange range = context.plan().ranges().get(rangeIndex);
+        int count = columns.vectors.columnCount();
+        double[] added = new double[sums.length];
         double[] dots = new double[sums.length * TILE_ROWS];
-        try (Arena arena = Arena.ofConfined()) {
-            ColumnVectors vectors = context.newVectors(range, columns, arena);
-            loadRows(context, range, positions, vectors, factors, deviations, arena);
-            int end = plan.chunkStart(chunk + 1);
-            for (int row = plan.chunkStart(chunk); row < end; row += TILE_ROWS) {
-                work.check();
-                GradientTile tile = plan.tile(range, row, TILE_ROWS);
-                context.kernels().dots(tile, vectors, dots);
-                addSquares(tile, columns, dots, sums);
-            }
-        }
+        context.plan().forEachTile(rows, chunk, range, tile -> {
+            work.check();
+            context.kernels().dots(tile, columns.vectors, dots);
+            addSquares(tile, count, dots, added);
+        });
         for (int at = 0; at < sums.length; at++) {
-            sums[at] *= factors[at] * factors[at];
+            sums[at] += added[at] * columns.factors[at] * columns.factors[at];
         }
-        return sums;
     }
 
     private void addSquares(GradientTile tile, int columns, double[] dots, double[] sums) {
@@ -139,36 +156,30 @@ final class SelfInfluence {
         }
     }
 
-    /** Makes the rows asked for columns, scaled by powers of two, whose inverses become factors. */
-    private void loadRows(
-            ScanContext context,
-            BlockRange range,
-            int[] positions,
-            ColumnVectors vectors,
-            double[] factors,
-            double[] deviations,
-            Arena arena) {
-        GradientMatrix gradients = samples.gradients();
-        BlockVector g = new BlockVector(ScanContext.widest(range), arena);
-        MemorySegment elements = arena.allocate(ValueLayout.JAVA_FLOAT, ScanContext.widest(range));
-        for (int j = 0; j < positions.length; j++) {
-            MemorySegment row = gradients.row(request.ordinals()[positions[j]]);
-            for (int b = 0; b < range.blockCount(); b++) {
-                long element = (long) range.rowOffset() + range.offset(b);
-                MemorySegment block =
-                        row.asSlice(element * gradients.elementType().byteCount());
-                ElementConversion.convert(block, gradients.elementType(), elements, ElementType.F32, range.width(b));
-                g.load(elements, 0, range.width(b));
-                int exponent = InverseHvp.exponent(g.norm());
-                vectors.set(j, b, Math.scalb(1.0, -exponent), g);
-                factors[b * positions.length + j] = Math.scalb(1.0, exponent);
-                deviations[b * positions.length + j] = context.roundingError().ofProduct(g);
+    private static Columns loadRows(
+            ScanContext context, BlockRange range, FetchedRows rows, int count, Arena columnsArena) {
+        ElementType type = context.samples().gradients().elementType();
+        Columns columns = new Columns(context, range, count, columnsArena);
+        try (Arena arena = Arena.ofConfined()) {
+            BlockVector g = new BlockVector(ScanContext.widest(range), arena);
+            MemorySegment elements = arena.allocate(ValueLayout.JAVA_FLOAT, ScanContext.widest(range));
+            for (int j = 0; j < count; j++) {
+                for (int b = 0; b < range.blockCount(); b++) {
+                    long element = (long) range.rowOffset() + range.offset(b);
+                    MemorySegment block = rows.row(j).asSlice(element * type.byteCount());
+                    ElementConversion.convert(block, type, elements, ElementType.F32, range.width(b));
+                    g.load(elements, 0, range.width(b));
+                    int exponent = InverseHvp.exponent(g.norm());
+                    columns.vectors.set(j, b, Math.scalb(1.0, -exponent), g);
+                    columns.factors[b * count + j] = Math.scalb(1.0, exponent);
+                    columns.deviations[b * count + j] = context.roundingError().ofProduct(g);
+                }
             }
         }
+        return columns;
     }
 
-    private void addUp(
-            ScanPlan plan, int[] positions, int j, double[][][] sums, double[][] deviations, double precision) {
+    private void addUp(ScanPlan plan, int[] positions, int j, double[][][] sums, Columns[] columns, double precision) {
         double score = 0;
         double squaredError = 0;
         for (int r = 0; r < sums.length; r++) {
@@ -182,7 +193,7 @@ final class SelfInfluence {
                 }
                 sum /= samples.sampleCount();
                 double q = samples.squaredNorms().get(request.ordinals()[positions[j]], l);
-                double error = RoundingError.ofSquares(deviations[r][at], sum) / lambda[l];
+                double error = RoundingError.ofSquares(columns[r].deviations[at], sum) / lambda[l];
                 score -= (q - sum) / lambda[l];
                 squaredError += error * error;
             }

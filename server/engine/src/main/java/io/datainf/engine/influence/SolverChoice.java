@@ -56,7 +56,8 @@ record SolverChoice(Solver solver, double byteCount, double multiplications, dou
     }
 
     /**
-     * Chooses for one block that is not skipped. Loads OpenBLAS if a dense solver would be the cheapest.
+     * Chooses for one block that is not skipped. Loads OpenBLAS if a dense solver would be the cheapest. Dense solvers take the rows block by
+     * block, which is out of the question where they come from files.
      *
      * @param forced the solver to take regardless of cost; null for the cheapest
      * @throws MemoryLimitException if none fits
@@ -67,14 +68,16 @@ record SolverChoice(Solver solver, double byteCount, double multiplications, dou
             List<DampingAnswer> answers,
             int block,
             @Nullable Solver forced) {
-        List<SolverChoice> choices = List.of(
-                conjugateGradients(request, method, answers, block),
-                gram(request, answers.size(), block),
-                cholesky(request, answers.size(), block));
+        List<SolverChoice> choices = request.samples().inMemory()
+                ? List.of(
+                        conjugateGradients(request, method, answers, block),
+                        gram(request, answers.size(), block),
+                        cholesky(request, answers.size(), block))
+                : List.of(conjugateGradients(request, method, answers, block));
         SolverChoice best = null;
         double least = Double.POSITIVE_INFINITY;
         for (SolverChoice choice : choices) {
-            if (forced == null || choice.solver == forced) {
+            if (forced == null || choice.solver == forced || choices.size() == 1) {
                 least = Math.min(least, choice.byteCount);
                 boolean fits = choice.byteCount <= method.memoryLimitBytes();
                 boolean better = fits && (best == null || choice.cost < best.cost);

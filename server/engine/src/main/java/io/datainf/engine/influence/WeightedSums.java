@@ -8,6 +8,7 @@ import io.datainf.engine.kernel.GradientTile;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /*
@@ -17,8 +18,6 @@ import java.util.stream.IntStream;
  */
 /** The pass that DataInf, LISSA and conjugate gradients share: y = 1/n sum_i w_i (x . g_i) g_i, block by block. */
 final class WeightedSums {
-
-    private static final int TILE_ROWS = OffHeapRows.TILE_ROWS;
 
     private final ScanContext context;
     private final SampleSet samples;
@@ -98,35 +97,49 @@ final class WeightedSums {
 
     /** Runs a pass over some ranges of the plan. */
     void run(int[] ranges, Sink sink) {
-        int chunkCount = plan.chunkCount();
         context.scanned(IntStream.of(ranges).mapToObj(plan.ranges()::get).toList());
         double cost = cost() * ranges.length / Math.max(1, plan.ranges().size());
-        if (chunkCount == 1) {
+        if (plan.chunkCount() == 1 && samples.inMemory()) {
             // Wide rows: the sums of a range live only as long as its task.
-            context.pool().forEach(ranges.length, context.work(), cost, i -> {
+            context.forEachStretch((rows, all) -> context.pool().forEach(ranges.length, context.work(), cost, i -> {
                 try (Arena arena = Arena.ofConfined()) {
-                    deliver(ranges[i], new ColumnSums[] {sumChunk(ranges[i], 0, arena)}, sink);
+                    ChunkSums sums = newSums(ranges[i], arena);
+                    add(rows, 0, sums);
+                    deliver(ranges[i], List.of(sums), sink);
                 }
-            });
-            return;
-        }
-        ColumnSums[][] sums = new ColumnSums[ranges.length][chunkCount];
-        try (Arena arena = Arena.ofShared()) {
-            context.pool().forEach(ranges.length * chunkCount, context.work(), cost, task -> {
-                int i = task / chunkCount;
-                sums[i][task % chunkCount] = sumChunk(ranges[i], task % chunkCount, arena);
-            });
-            context.pool().forEach(ranges.length, context.work(), 0, i -> deliver(ranges[i], sums[i], sink));
+            }));
+        } else {
+            runInChunks(ranges, cost, sink);
         }
     }
 
-    /** Sums w_k (x . g_k) g_k over the rows of a chunk, for scaled x. */
-    private ColumnSums sumChunk(int rangeIndex, int chunk, Arena sumsArena) {
+    private void runInChunks(int[] ranges, double cost, Sink sink) {
+        int chunkCount = plan.chunkCount();
+        ChunkSums[][] sums = new ChunkSums[ranges.length][chunkCount];
+        try (Arena arena = Arena.ofShared()) {
+            context.pool().forEach(ranges.length * chunkCount, context.work(), 0, task -> {
+                int i = task / chunkCount;
+                sums[i][task % chunkCount] = newSums(ranges[i], arena);
+            });
+            context.forEachStretch((rows, share) -> context.pool()
+                    .forEach(ranges.length * chunkCount, context.work(), share * cost, task -> {
+                        add(rows, task % chunkCount, sums[task / chunkCount][task % chunkCount]);
+                    }));
+            context.pool().forEach(ranges.length, context.work(), 0, i -> deliver(ranges[i], List.of(sums[i]), sink));
+        }
+    }
+
+    /**
+     * What a chunk adds up for a range.
+     *
+     * @param x the columns, scaled
+     */
+    private record ChunkSums(BlockRange range, ColumnVectors x, ColumnSums sums) {}
+
+    private ChunkSums newSums(int rangeIndex, Arena sumsArena) {
         BlockRange range = plan.ranges().get(rangeIndex);
-        ColumnSums sums = context.newSums(range, setCount * columnCount, sumsArena);
-        double[] tileWeights = new double[setCount * range.blockCount() * TILE_ROWS];
+        ColumnVectors vectors = context.newVectors(range, columnCount, sumsArena);
         try (Arena arena = Arena.ofConfined()) {
-            ColumnVectors vectors = context.newVectors(range, columnCount, arena);
             BlockVector x = new BlockVector(ScanContext.widest(range), arena);
             for (int j = 0; j < columnCount; j++) {
                 for (int b = 0; b < range.blockCount(); b++) {
@@ -134,15 +147,18 @@ final class WeightedSums {
                     vectors.set(j, b, Math.scalb(1.0, -exponent), x);
                 }
             }
-            int end = plan.chunkStart(chunk + 1);
-            for (int row = plan.chunkStart(chunk); row < end; row += TILE_ROWS) {
-                context.work().check();
-                GradientTile tile = plan.tile(range, row, TILE_ROWS);
-                fillWeights(tile, tileWeights);
-                context.kernels().accumulate(tile, vectors, tileWeights, sums);
-            }
         }
-        return sums;
+        return new ChunkSums(range, vectors, context.newSums(range, setCount * columnCount, sumsArena));
+    }
+
+    /** Adds w_k (x . g_k) g_k over the rows of a stretch that are of a chunk, for scaled x. */
+    private void add(RowStretch rows, int chunk, ChunkSums target) {
+        double[] tileWeights = new double[setCount * target.range.blockCount() * OffHeapRows.TILE_ROWS];
+        plan.forEachTile(rows, chunk, target.range, tile -> {
+            context.work().check();
+            fillWeights(tile, tileWeights);
+            context.kernels().accumulate(tile, target.x, tileWeights, target.sums);
+        });
     }
 
     /** Weights of a tile, [sets, blocks, rows]; 0 for rows that count for nothing. */
@@ -165,7 +181,7 @@ final class WeightedSums {
     }
 
     /** Hands on the sums of a range, its chunks added up in order. */
-    private void deliver(int rangeIndex, ColumnSums[] chunks, Sink sink) {
+    private void deliver(int rangeIndex, List<ChunkSums> chunks, Sink sink) {
         BlockRange range = plan.ranges().get(rangeIndex);
         try (Arena arena = Arena.ofConfined()) {
             BlockVector x = new BlockVector(ScanContext.widest(range), arena);
@@ -176,8 +192,8 @@ final class WeightedSums {
                     double factor = Math.scalb(1.0, InverseHvp.exponent(norm)) / samples.sampleCount();
                     for (int set = 0; set < setCount; set++) {
                         sum.clear(range.width(b));
-                        for (ColumnSums chunk : chunks) {
-                            chunk.addTo(set * columnCount + j, b, sum);
+                        for (ChunkSums chunk : chunks) {
+                            chunk.sums.addTo(set * columnCount + j, b, sum);
                         }
                         sink.accept(rangeIndex, b, set, j, x, norm, sum, factor);
                     }

@@ -1,5 +1,6 @@
 package io.datainf.engine.kernel;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
@@ -11,7 +12,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /*
  * What is kept is a whole tile of a range of blocks: callers ask for the same ranges again and again, for a part of a tile now and then. The
- * last tile of a matrix grows; it is uploaded again when rows are asked for that it lacked. Published rows never change.
+ * last tile of a matrix grows; it is uploaded again when rows are asked for that it lacked. Published rows never change, but in a window: its copies
+ * are not kept.
  */
 /**
  * Copies of rows in the memory of a device, float32, kept up to a budget; the least recently used go first. Rows in use are never dropped, so for the
@@ -60,6 +62,9 @@ final class Nd4jDeviceRows implements Nd4jRowCache {
 
     private synchronized Entry take(GradientTile tile) {
         GradientMatrix matrix = tile.matrix();
+        if (!matrix.lasting()) {
+            return once(tile);
+        }
         long first = tile.firstOrdinal() / TILE_ROWS * TILE_ROWS;
         Key key =
                 new Key(matrix, first, tile.blocks().firstBlock(), tile.blocks().endBlock());
@@ -75,6 +80,23 @@ final class Nd4jDeviceRows implements Nd4jRowCache {
         Entry entry = new Entry(key, new GradientTile(matrix, first, rowCount, tile.blocks()));
         entry.users = 1;
         entries.put(key, entry);
+        residentBytes += entry.bytes();
+        uploadCount++;
+        dropUnused();
+        return entry;
+    }
+
+    /** A copy of rows that change afterwards: it goes with its only user. */
+    @GuardedBy("this")
+    private Entry once(GradientTile tile) {
+        Key key = new Key(
+                tile.matrix(),
+                tile.firstOrdinal(),
+                tile.blocks().firstBlock(),
+                tile.blocks().endBlock());
+        Entry entry = new Entry(key, tile);
+        entry.users = 1;
+        entry.removed = true;
         residentBytes += entry.bytes();
         uploadCount++;
         dropUnused();

@@ -3,10 +3,10 @@ package io.datainf.engine.memory;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The stored gradients of a run, [n, D] row-major, off-heap, one row a sample in ordinal order. The bytes of a row are
- * those of its record in the segment file; padding between rows is never read as data.
+ * Stored gradients, [n, D] row-major, off-heap, one row a sample in ordinal order: those of a run, or a window that is moved over
+ * them. The bytes of a row are those of its record in the segment file; padding between rows is never read as data.
  *
- * <p>Threads and lifetime: those of {@link OffHeapRows}.
+ * <p>Threads and lifetime: those of {@link OffHeapRows}. A window is moved only while nobody reads it.
  */
 public final class GradientMatrix implements AutoCloseable {
 
@@ -18,15 +18,44 @@ public final class GradientMatrix implements AutoCloseable {
     private final BlockLayout layout;
     private final ElementType elementType;
     private final OffHeapRows rows;
+    private final boolean window;
+    private long firstOrdinal;
 
     /** Creates an empty matrix for samples of this layout, stored as {@code elementType}. */
     public GradientMatrix(BlockLayout layout, ElementType elementType) {
+        this(layout, elementType, false);
+    }
+
+    private GradientMatrix(BlockLayout layout, ElementType elementType, boolean window) {
         if (!elementType.storable()) {
             throw new IllegalArgumentException("elementType is %s: expected F32 or BF16".formatted(elementType));
         }
         this.layout = layout;
         this.elementType = elementType;
         this.rows = new OffHeapRows(strideBytes(layout, elementType));
+        this.window = window;
+    }
+
+    /** Creates a window, without rows at first: see {@link #moveTo}. */
+    public static GradientMatrix window(BlockLayout layout, ElementType elementType) {
+        return new GradientMatrix(layout, elementType, true);
+    }
+
+    /**
+     * Makes a window stand for these rows. They hold what the window held before, for the caller to overwrite; zeros where it held
+     * nothing.
+     */
+    public void moveTo(long ordinal, int rowCount) {
+        if (!window) {
+            throw new IllegalStateException("the matrix holds rows for good: only a window is moved");
+        }
+        rows.reuse(rowCount);
+        firstOrdinal = ordinal;
+    }
+
+    /** Whether a published row never changes: true but for windows. */
+    public boolean lasting() {
+        return !window;
     }
 
     /** Bytes that one row of this layout takes in memory, padding included. */
@@ -56,9 +85,9 @@ public final class GradientMatrix implements AutoCloseable {
         return rows.strideBytes();
     }
 
-    /** Rows published so far. */
+    /** Ordinal after the last row published so far: their number, but for windows. */
     public long rowCount() {
-        return rows.rowCount();
+        return firstOrdinal + rows.rowCount();
     }
 
     /** Returns the memory of the next row, {@link #rowBytes()} long, for the appending thread to fill. */
@@ -73,17 +102,17 @@ public final class GradientMatrix implements AutoCloseable {
 
     /** Returns the memory of one published row, {@link #rowBytes()} long. */
     public MemorySegment row(long ordinal) {
-        return rows.row(ordinal).asSlice(0, rowBytes());
+        return rows.row(ordinal - firstOrdinal).asSlice(0, rowBytes());
     }
 
-    /** Returns {@code count} consecutive published rows of one tile, {@code strideBytes} apart. */
-    public MemorySegment rows(long firstOrdinal, int count) {
-        return rows.rows(firstOrdinal, count);
+    /** Returns {@code count} consecutive published rows of one tile from {@code ordinal} on, {@code strideBytes} apart. */
+    public MemorySegment rows(long ordinal, int count) {
+        return rows.rows(ordinal - firstOrdinal, count);
     }
 
     /** Gives the memory of rows back: see {@link OffHeapRows#discard}. */
-    public void discard(long firstOrdinal, int count) {
-        rows.discard(firstOrdinal, count);
+    public void discard(long ordinal, int count) {
+        rows.discard(ordinal - firstOrdinal, count);
     }
 
     @Override

@@ -62,6 +62,15 @@ public final class OffHeapRows implements AutoCloseable {
         rowCount = published + 1;
     }
 
+    /** Makes this many rows the table, whatever they hold; those of before must not be in use any more. */
+    void reuse(int count) {
+        rowCount = 0;
+        for (int i = 0; i < count; i++) {
+            nextRow();
+            publishRow();
+        }
+    }
+
     /** Returns the memory of one published row, {@code strideBytes} long. */
     public MemorySegment row(long ordinal) {
         Objects.checkIndex(ordinal, rowCount);
