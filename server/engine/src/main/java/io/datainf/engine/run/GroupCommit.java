@@ -8,6 +8,7 @@ import io.datainf.engine.store.RecordLog;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -49,8 +50,13 @@ final class GroupCommit {
     private final Object lock = new Object();
 
     private volatile RunState state;
+    private volatile boolean partlyAbsent;
 
-    /** Goes on from what was recovered; {@code awaitRows} returns when those rows are in memory. */
+    /**
+     * Goes on from what was recovered.
+     *
+     * @param awaitRows returns when those rows are in memory that are to be
+     */
     GroupCommit(
             RunId runId,
             RowTable rows,
@@ -58,14 +64,16 @@ final class GroupCommit {
             RunState recovered,
             RecordLog log,
             StoreHealth health,
-            Runnable awaitRows) {
+            Runnable awaitRows,
+            RowAccess access) {
         this.runId = runId;
         this.health = health;
         this.rows = rows;
         this.builder = builder;
         this.log = log;
         this.durableBatchSeqs = new ConcurrentHashMap<>(log.recoveredBatchSeqs());
-        this.resolver = new GroupResolver(runId, rows, builder, durableBatchSeqs, awaitRows);
+        this.resolver =
+                new GroupResolver(runId, rows, builder, durableBatchSeqs, awaitRows, () -> access.open(this::state));
         this.q = new double[rows.squaredNorms().blockCount()];
         this.state = recovered;
     }
@@ -88,6 +96,27 @@ final class GroupCommit {
         }
     }
 
+    /** Notes which rows are in memory, or not any more. What is out already shows the old ones. */
+    void setAbsent(BitSet ordinals, boolean absent) {
+        synchronized (lock) {
+            partlyAbsent |= absent;
+            state = builder.setAbsent(ordinals, absent, state);
+        }
+    }
+
+    /** Notes which of the recovered rows are in memory. */
+    void loaded(BitSet ordinals) {
+        synchronized (lock) {
+            state = builder.setAbsent(ordinals, false, state);
+            partlyAbsent |= state.residentCount() < state.sampleCount();
+        }
+    }
+
+    /** Whether rows that count were ever not in memory, so that snapshots may read files. */
+    boolean partlyAbsent() {
+        return partlyAbsent;
+    }
+
     /**
      * Commits a group and completes its receipts in order.
      *
@@ -103,7 +132,6 @@ final class GroupCommit {
                 health.worked();
             }
         } catch (IOException | RuntimeException | Error e) {
-            rows.unreserve(resolver.newRowCount());
             IOException failure =
                     e instanceof IOException io ? io : new IOException("the batches could not be logged", e);
             health.failed(runId, failure);
@@ -136,12 +164,16 @@ final class GroupCommit {
 
     private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records) {
         resolver.begin(state.revision());
-        for (PendingOperation operation : group) {
-            Outcome outcome = resolve(operation);
-            outcomes.add(outcome);
-            if (outcome instanceof Outcome.Logged logged) {
-                records.add(logged.entry());
+        try {
+            for (PendingOperation operation : group) {
+                Outcome outcome = resolve(operation);
+                outcomes.add(outcome);
+                if (outcome instanceof Outcome.Logged logged) {
+                    records.add(logged.entry());
+                }
             }
+        } finally {
+            resolver.end();
         }
     }
 
@@ -206,14 +238,20 @@ final class GroupCommit {
         long rowBytes = rows.gradients().rowBytes();
         int replacedCount = 0;
         for (int sample : batch.stored()) {
-            MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
+            boolean resident = rows.tryReserve();
+            if (resident) {
+                MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
+            } else {
+                partlyAbsent = true; // where the row lies in the log, it stays
+            }
             System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
             boolean replaces = builder.append(
                     batch.samples().sampleIds()[sample],
                     q,
                     batch.samples().checksums()[sample],
                     batch.samples().step(sample),
-                    batch.revision());
+                    batch.revision(),
+                    resident);
             replacedCount += replaces ? 1 : 0;
         }
         return replacedCount;

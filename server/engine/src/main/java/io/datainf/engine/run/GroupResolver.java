@@ -3,12 +3,15 @@ package io.datainf.engine.run;
 import io.datainf.engine.store.BatchRecord;
 import io.datainf.engine.store.DeletionRecord;
 import io.datainf.engine.store.SampleColumns;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Decides what each batch of a group brings that is new, as if the batches before it were applied already; nothing is applied
@@ -20,6 +23,7 @@ final class GroupResolver {
     private final RowTable rows;
     private final RunStateBuilder builder;
     private final Runnable awaitRows;
+    private final Supplier<RowView> openRows;
     private final long rowBytes;
     private final Map<String, Long> durableBatchSeqs;
     private final Map<String, Long> groupBatchSeqs = new HashMap<>();
@@ -31,22 +35,27 @@ final class GroupResolver {
     private int newCount;
     private final OrdinalIndex newIndex = new OrdinalIndex(position -> newIds[position]);
     private long revision;
+    private @Nullable RowView view;
+    private @Nullable MemorySegment readRow;
 
     /**
      * Creates a resolver that sees rows and batch numbers as they are when a group begins.
      *
-     * @param awaitRows returns when the rows that were recovered are in memory
+     * @param awaitRows returns when the rows that were recovered are in memory, as far as they are to be
+     * @param openRows opens the rows of the newest state
      */
     GroupResolver(
             RunId runId,
             RowTable rows,
             RunStateBuilder builder,
             Map<String, Long> durableBatchSeqs,
-            Runnable awaitRows) {
+            Runnable awaitRows,
+            Supplier<RowView> openRows) {
         this.runId = runId;
         this.rows = rows;
         this.builder = builder;
         this.awaitRows = awaitRows;
+        this.openRows = openRows;
         this.rowBytes = rows.gradients().rowBytes();
         this.durableBatchSeqs = durableBatchSeqs;
     }
@@ -61,9 +70,13 @@ final class GroupResolver {
         newCount = 0;
     }
 
-    /** Rows that the group stores so far; their memory is reserved. */
-    int newRowCount() {
-        return newCount;
+    /** Lets go what the group needed: all of it is resolved. */
+    void end() {
+        RowView open = view;
+        if (open != null) {
+            view = null;
+            open.close();
+        }
     }
 
     /** Whether this batch is durable already, or comes earlier in the group. */
@@ -72,11 +85,10 @@ final class GroupResolver {
     }
 
     /**
-     * Returns what to log for a batch that is not {@link #repeated}, and reserves memory for it.
+     * Returns what to log for a batch that is not {@link #repeated}.
      *
      * @throws BatchOutOfOrderException if it leaves a gap
      * @throws DeletedSampleException if it holds a deleted sample and does not say that this may come back
-     * @throws MemoryBudgetException if memory is full; nothing has changed then
      */
     BatchRecord resolve(PendingBatch batch) {
         long expected = lastBatchSeq(batch) + 1;
@@ -91,7 +103,6 @@ final class GroupResolver {
                 stored[storedCount++] = sample;
             }
         }
-        rows.reserve(storedCount);
         if (storedCount < stored.length) {
             stored = Arrays.copyOf(stored, storedCount);
         }
@@ -140,7 +151,29 @@ final class GroupResolver {
             return false;
         }
         awaitRows.run();
-        return !builder.dead(ordinal) && same(samples, sample, rows.gradients().row(ordinal), 0);
+        return !builder.dead(ordinal) && sameAsStored(samples, sample, ordinal);
+    }
+
+    private boolean sameAsStored(SampleColumns samples, int sample, int ordinal) {
+        RowView open = view;
+        if (open == null) {
+            open = openRows.get();
+            view = open;
+        }
+        if (!open.ordinals().get(ordinal)) {
+            return same(samples, sample, rows.gradients().row(ordinal), 0);
+        }
+        try {
+            MemorySegment row = readRow;
+            if (row == null) {
+                row = Arena.ofAuto().allocate(rowBytes, Double.BYTES);
+                readRow = row;
+            }
+            open.readRow(ordinal, row);
+            return same(samples, sample, row, 0);
+        } catch (UnreadableSamplesException e) {
+            return false; // it has left the run, and what came now takes its place
+        }
     }
 
     private boolean same(SampleColumns samples, int sample, MemorySegment others, long other) {

@@ -15,19 +15,15 @@ final class MemoryBudget {
         this.limitBytes = limitBytes;
     }
 
-    /**
-     * Reserves memory.
-     *
-     * @throws MemoryBudgetException if there is not so much left; nothing is reserved then
-     */
-    void reserve(long bytes) {
+    /** Reserves memory, if there is so much left; returns whether there is. */
+    boolean tryReserve(long bytes) {
         while (true) {
             long before = reservedBytes.get();
             if (bytes > limitBytes - before) {
-                throw new MemoryBudgetException(bytes, limitBytes);
+                return false;
             }
             if (reservedBytes.compareAndSet(before, before + bytes)) {
-                return;
+                return true;
             }
         }
     }

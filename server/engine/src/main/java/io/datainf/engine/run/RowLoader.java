@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Brings the recovered rows of a run into memory, once, on the thread of whoever comes first: a background thread, or someone
+ * Brings the recovered rows of a run into memory, as far as it goes, once, on the thread of whoever comes first: a background thread, or someone
  * who cannot wait. Rows that cannot be read are told.
  */
 final class RowLoader {
@@ -28,7 +28,9 @@ final class RowLoader {
     private final BitSet deadRows;
     private final int rowCount;
     private final StoreEvents events;
+    private final Consumer<BitSet> loaded;
     private final Consumer<List<Integer>> damaged;
+    private final BitSet resident = new BitSet();
     private final List<Integer> unreadable = new ArrayList<>();
     private final FutureTask<Void> task;
     private int next;
@@ -37,20 +39,28 @@ final class RowLoader {
     /**
      * Creates a loader of the live ones of the recovered rows.
      *
+     * @param loaded is told which are in memory; the others stay in the files
      * @param damaged is told which of them cannot be read
      */
-    RowLoader(RowTable rows, RecordLog log, RunState recovered, StoreEvents events, Consumer<List<Integer>> damaged) {
+    RowLoader(
+            RowTable rows,
+            RecordLog log,
+            RunState recovered,
+            StoreEvents events,
+            Consumer<BitSet> loaded,
+            Consumer<List<Integer>> damaged) {
         this.rows = rows;
         this.log = log;
         this.deadRows = recovered.deadRows();
         this.events = events;
+        this.loaded = loaded;
         this.damaged = damaged;
         this.rowCount = recovered.rowCount();
         this.task = new FutureTask<>(this::load, null);
     }
 
     /**
-     * Returns when all rows are in memory.
+     * Returns when all rows that are to be in memory are.
      *
      * @throws CancellationException if loading was given up
      */
@@ -78,7 +88,7 @@ final class RowLoader {
         }
     }
 
-    /** Whether all rows are in memory. */
+    /** Whether all rows that are to be in memory are. */
     boolean done() {
         return task.isDone();
     }
@@ -94,6 +104,7 @@ final class RowLoader {
         }
         try {
             readAll();
+            loaded.accept(resident);
             if (!unreadable.isEmpty()) {
                 damaged.accept(unreadable);
             }
@@ -118,12 +129,14 @@ final class RowLoader {
             requireWanted();
             int ordinal = (int) stored.ordinal(i);
             markUnreadable(ordinal);
-            if (!deadRows.get(ordinal)) {
+            if (!deadRows.get(ordinal) && rows.tryReserve()) {
                 try {
                     stored.read(i, rows.gradients().row(ordinal));
+                    resident.set(ordinal);
                 } catch (CorruptSegmentException | IOException e) {
                     logger.error("sample {} cannot be read", Long.toUnsignedString(rows.sampleId(ordinal)), e);
                     events.damaged();
+                    rows.unreserve(1);
                     unreadable.add(ordinal);
                 }
             }

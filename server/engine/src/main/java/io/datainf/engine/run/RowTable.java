@@ -8,7 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The rows of a run in memory, by ordinal: gradients, squared norms, ids. Freed when the run and all snapshots have let go.
+ * The rows of a run by ordinal: squared norms and ids of all, gradients of those for which memory was reserved. Freed when the run and all snapshots have let go.
  *
  * <p>Threads: one appends. Others read rows below a count that they got from a {@link RunState}.
  */
@@ -56,17 +56,16 @@ final class RowTable {
         return rowCount;
     }
 
-    /**
-     * Reserves memory for rows to come.
-     *
-     * @throws MemoryBudgetException if there is not so much left
-     */
-    void reserve(int count) {
-        budget.reserve(count * gradients.strideBytes());
-        reservedRows.addAndGet(count);
+    /** Reserves memory for a row, if there is any left; returns whether there is. */
+    boolean tryReserve() {
+        boolean reserved = budget.tryReserve(gradients.strideBytes());
+        if (reserved) {
+            reservedRows.incrementAndGet();
+        }
+        return reserved;
     }
 
-    /** Gives back a reservation that was not used. */
+    /** Gives back the reservations of rows that hold nothing. */
     void unreserve(int count) {
         budget.release(count * gradients.strideBytes());
         reservedRows.addAndGet(-count);
@@ -78,13 +77,13 @@ final class RowTable {
         unreserve(count);
     }
 
-    /** Memory of the next row, to be filled before {@link #append}. Its bytes are reserved. */
+    /** Memory of the next row, to be filled before {@link #append} if it is reserved. */
     MemorySegment nextRow() {
         return gradients.nextRow();
     }
 
     /**
-     * Appends a row; its gradient was filled into {@link #nextRow()}, or is to be filled in later.
+     * Appends a row; its gradient was filled into {@link #nextRow()}, or is filled in later, or never.
      *
      * @param checksum CRC-32C of the gradient
      * @param step at which the gradient was taken

@@ -3,6 +3,8 @@ package io.datainf.engine.run;
 import io.datainf.engine.store.LogVisitor;
 import io.datainf.engine.store.RecordLog;
 import io.datainf.engine.store.RecoveredBatch;
+import io.datainf.engine.store.RowFinder;
+import io.datainf.engine.store.RowReaders;
 import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreOptions;
@@ -18,9 +20,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /** One fine-tuning job whose gradients are held. Safe for any number of threads. */
 public final class Run {
+
+    /** A time that was not. */
+    static final long NEVER = Long.MIN_VALUE;
 
     private static final int MAX_WRITER_ID_BYTES = 128;
 
@@ -30,11 +36,13 @@ public final class Run {
     private final GroupCommit commit;
     private final RunLog log;
     private final RecordLog records;
-    private final SnapshotLedger snapshots = new SnapshotLedger();
     private final RunCompaction compaction;
     private final RowLoader loader;
     // Held while files other than the one written to are changed.
     private final Object maintenance = new Object();
+    private final RowAccess access;
+    private final RowResidence residence;
+    private volatile long lastAskedNanos = NEVER;
     private volatile boolean closed;
 
     private Run(
@@ -45,6 +53,8 @@ public final class Run {
             RunLog log,
             RecordLog records,
             RowLoader loader,
+            SnapshotLedger snapshots,
+            RowAccess access,
             StoreEvents events,
             StoreOptions options) {
         this.definition = definition;
@@ -54,6 +64,8 @@ public final class Run {
         this.log = log;
         this.records = records;
         this.loader = loader;
+        this.access = access;
+        this.residence = new RowResidence(rows, commit, snapshots, access);
         this.compaction = new RunCompaction(definition.id(), rows, commit, log, records, snapshots, events, options);
     }
 
@@ -61,7 +73,6 @@ public final class Run {
      * Opens a run. Its rows are brought into memory by {@link #load}, or when someone asks for them.
      *
      * @throws io.datainf.engine.store.StoreFormatException if a segment is missing, of another version or of another run
-     * @throws MemoryBudgetException if its rows do not fit
      */
     static Run open(
             Path directory,
@@ -69,7 +80,8 @@ public final class Run {
             MemoryBudget budget,
             StoreOptions options,
             StoreEvents events,
-            StoreHealth health)
+            StoreHealth health,
+            RowReaders readers)
             throws IOException {
         RunDefinition definition = RunDefinition.of(manifest);
         RowTable rows = new RowTable(definition, budget);
@@ -78,21 +90,40 @@ public final class Run {
             Recovery recovery = new Recovery(rows);
             RecordLog records = RecordLog.open(directory, manifest, options, events, recovery);
             RunState recovered = recovery.builder.build(records.recoveredRevision());
-            rows.reserve(recovered.sampleCount());
-            // The loader tells the commit of damage, and the commit waits for the loader.
+            // Loader and access tell the commit of damage, and the commit waits for the loader.
             AtomicReference<GroupCommit> commits = new AtomicReference<>();
+            Consumer<List<Integer>> damaged =
+                    ordinals -> Objects.requireNonNull(commits.get()).damage(ordinals);
+            SnapshotLedger snapshots = new SnapshotLedger();
+            RowFinder finder = new RowFinder(directory, manifest, readers);
+            RowAccess access = new RowAccess(definition.id(), rows, snapshots, finder, ordinals -> {
+                ordinals.forEach(any -> events.damaged());
+                damaged.accept(ordinals);
+            });
             RowLoader loader = new RowLoader(
                     rows,
                     records,
                     recovered,
                     events,
-                    damaged -> Objects.requireNonNull(commits.get()).damage(damaged));
-            GroupCommit commit =
-                    new GroupCommit(definition.id(), rows, recovery.builder, recovered, records, health, loader::await);
+                    resident -> Objects.requireNonNull(commits.get()).loaded(resident),
+                    damaged);
+            GroupCommit commit = new GroupCommit(
+                    definition.id(), rows, recovery.builder, recovered, records, health, loader::await, access);
             commits.set(commit);
             opened = true;
             RunLog log = new RunLog(definition, commit, options);
-            return new Run(definition, manifest.createTime(), rows, commit, log, records, loader, events, options);
+            return new Run(
+                    definition,
+                    manifest.createTime(),
+                    rows,
+                    commit,
+                    log,
+                    records,
+                    loader,
+                    snapshots,
+                    access,
+                    events,
+                    options);
         } finally {
             if (!opened) {
                 rows.release();
@@ -143,6 +174,42 @@ public final class Run {
         return erasure.get();
     }
 
+    /** Bytes of memory that a row takes. */
+    long rowMemoryBytes() {
+        return rows.gradients().strideBytes();
+    }
+
+    /** When the run was asked last, by {@link System#nanoTime}; {@link #NEVER} if it was not. */
+    long lastAskedNanos() {
+        return lastAskedNanos;
+    }
+
+    /** See {@link RowResidence#leavingBytes}. */
+    long leavingBytes() {
+        return residence.leavingBytes();
+    }
+
+    /** See {@link RowResidence#discard}. */
+    void discardEvicted() {
+        whileHeld(residence::discard);
+    }
+
+    /** See {@link RowResidence#evict}. */
+    void evict(long bytes) {
+        whileLoaded(() -> residence.evict(bytes));
+    }
+
+    /** See {@link RowResidence#load}. */
+    void loadRows(long bytes) {
+        whileLoaded(() -> residence.load(bytes));
+    }
+
+    private void whileLoaded(Runnable action) {
+        if (loader.done()) {
+            whileHeld(action);
+        }
+    }
+
     private void whileHeld(Runnable action) {
         if (!closed && rows.hold()) {
             try {
@@ -173,7 +240,12 @@ public final class Run {
         return commit.state().sampleCount();
     }
 
-    /** What cannot be read. Complete once the rows are in memory. */
+    /** Samples that are in memory; queries read the others from the files. */
+    public long residentCount() {
+        return commit.state().residentCount();
+    }
+
+    /** What is known so far to be unreadable: complete when all rows were read. */
     public DamagedSamples damagedSamples() {
         if (closed || !rows.hold()) {
             return new DamagedSamples(0, List.of());
@@ -186,7 +258,7 @@ public final class Run {
     }
 
     /**
-     * Returns the newest durable state, once all rows are in memory. The caller closes it.
+     * Returns the newest durable state, once all rows are in memory that are to be. The caller closes it.
      *
      * @throws UnknownRunException if the run was deleted
      */
@@ -198,7 +270,8 @@ public final class Run {
         boolean taken = false;
         try {
             loader.await();
-            RunSnapshot snapshot = new RunSnapshot(definition, rows, snapshots.open(commit::state), snapshots);
+            lastAskedNanos = System.nanoTime();
+            RunSnapshot snapshot = new RunSnapshot(definition, rows, access.open(commit::state));
             taken = true;
             return snapshot;
         } catch (CancellationException e) {
@@ -296,7 +369,7 @@ public final class Run {
             for (int i = 0; i < batch.storedCount(); i++) {
                 builder.skipTo(Math.toIntExact(batch.ordinal(i)), false);
                 batch.squaredNorms(i, q);
-                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.step(i), batch.revision());
+                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.step(i), batch.revision(), false);
             }
         }
 

@@ -46,7 +46,8 @@ final class RunCompaction {
     private final long segmentBytes;
     // Ordinals without a row in the files. Replaced as a whole.
     private volatile BitSet erased;
-    private final BitSet discarded;
+    // Dead rows whose memory was given back here.
+    private final BitSet discarded = new BitSet();
     // Rows of segments that could not be read when they were to be compacted: not tried again before a restart.
     private final BitSet unreadable = new BitSet();
     private volatile boolean paused;
@@ -83,8 +84,6 @@ final class RunCompaction {
                 erased.set(ordinal);
             }
         }
-        // Rows that were dead when the run was opened never came into memory, and none was reserved for them.
-        this.discarded = (BitSet) recovered.deadRows().clone();
     }
 
     /** How far dead rows have left the files. The caller holds the rows. */
@@ -111,8 +110,7 @@ final class RunCompaction {
     void maintain() {
         RunState state = commit.state();
         if (state.revision() != lastRevision || overdue()) {
-            compactIfDue(state);
-            lastRevision = state.revision();
+            lastRevision = compactIfDue(state) ? state.revision() : -1;
         }
         long oldestRevision = snapshots.oldestRevision(state.revision());
         if (oldestRevision != lastOldestRevision) {
@@ -121,21 +119,24 @@ final class RunCompaction {
         }
     }
 
-    private void compactIfDue(RunState state) {
+    /** Returns whether nothing more is to be done at this revision. */
+    private boolean compactIfDue(RunState state) {
         BitSet pending = pending(state);
         if (pending.isEmpty()) {
             anyPending = false;
-        } else {
-            if (!anyPending) {
-                anyPending = true;
-                pendingSinceNanos = System.nanoTime();
-            }
-            try {
-                compact(state, pending, overdue());
-            } catch (IOException | StoreFormatException | CancellationException e) {
-                logger.warn("run '{}' cannot be compacted now", runId, e);
-            }
+            return true;
         }
+        if (!anyPending) {
+            anyPending = true;
+            pendingSinceNanos = System.nanoTime();
+        }
+        BitSet removable = removable(state, pending);
+        try {
+            compact(state, removable, overdue());
+        } catch (IOException | StoreFormatException | CancellationException e) {
+            logger.warn("run '{}' cannot be compacted now", runId, e);
+        }
+        return removable.equals(pending);
     }
 
     /** Rewrites everything that has dead rows, the current segment included. */
@@ -143,7 +144,7 @@ final class RunCompaction {
         log.roll();
         records.indexFullSegments();
         RunState state = commit.state();
-        compact(state, pending(state), true);
+        compact(state, removable(state, pending(state)), true);
     }
 
     private boolean overdue() {
@@ -157,6 +158,18 @@ final class RunCompaction {
         pending.andNot(state.damagedRows());
         pending.andNot(erased);
         return pending;
+    }
+
+    /** Those of them that no snapshot can ask the files for. */
+    private BitSet removable(RunState state, BitSet pending) {
+        BitSet removable = (BitSet) pending.clone();
+        if (commit.partlyAbsent()) {
+            long oldestRevision = snapshots.oldestRevision(state.revision());
+            for (int k = removable.nextSetBit(0); k >= 0; k = removable.nextSetBit(k + 1)) {
+                removable.set(k, rows.deathRevision(k) <= oldestRevision);
+            }
+        }
+        return removable;
     }
 
     private void compact(RunState state, BitSet pending, boolean all) throws IOException {
@@ -264,7 +277,8 @@ final class RunCompaction {
     /** Gives back the memory of rows that are dead for every snapshot. */
     private void discard(RunState state, long oldestRevision) {
         long stride = rows.gradients().strideBytes();
-        BitSet dead = state.deadRows();
+        BitSet dead = (BitSet) state.deadRows().clone();
+        dead.andNot(state.absentRows());
         int first = dead.nextSetBit(0);
         while (first >= 0) {
             int tileEnd = first / OffHeapRows.TILE_ROWS * OffHeapRows.TILE_ROWS + OffHeapRows.TILE_ROWS;

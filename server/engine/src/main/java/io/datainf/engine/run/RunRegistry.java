@@ -2,6 +2,7 @@ package io.datainf.engine.run;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.datainf.engine.store.DataDirectory;
+import io.datainf.engine.store.RowReaders;
 import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreOptions;
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -25,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * All runs of one data directory, which it locks. Safe for any number of threads.
  *
- * <p>A run that cannot be opened, because a file of it is damaged or its rows do not fit into memory, does not stop the others:
+ * <p>A run that cannot be opened, because a file of it is damaged, does not stop the others:
  * {@link #get} throws what was wrong with it, {@link #list} leaves it out, {@link #delete} removes it.
  */
 public final class RunRegistry implements AutoCloseable {
@@ -47,6 +49,8 @@ public final class RunRegistry implements AutoCloseable {
     }
 
     private final MemoryBudget budget;
+    private final MemoryBalance balance;
+    private final RowReaders readers = new RowReaders();
     private final StoreEvents events;
     private final StoreOptions options;
     private final StoreHealth health = new StoreHealth();
@@ -70,6 +74,7 @@ public final class RunRegistry implements AutoCloseable {
     private RunRegistry(DataDirectory directory, MemoryBudget budget, StoreEvents events, StoreOptions options) {
         this.directory = directory;
         this.budget = budget;
+        this.balance = new MemoryBalance(budget);
         this.events = events;
         this.options = options;
     }
@@ -77,7 +82,7 @@ public final class RunRegistry implements AutoCloseable {
     /**
      * Locks the data directory, creating it if need be, and recovers its runs.
      *
-     * @param memoryBudgetBytes most bytes of rows to hold in memory, over all runs
+     * @param memoryBudgetBytes most bytes of rows to hold in memory, over all runs; what is beyond is read from the files when it is asked for
      * @param events is told what the store does
      * @throws io.datainf.engine.store.DataDirectoryInUseException if another process holds the directory
      * @throws IOException if it cannot be read or written
@@ -132,7 +137,6 @@ public final class RunRegistry implements AutoCloseable {
      *
      * @throws UnknownRunException if there is none of this id
      * @throws io.datainf.engine.store.StoreFormatException if its files are damaged or of another version
-     * @throws MemoryBudgetException if its rows do not fit into memory
      */
     public Run get(RunId id) {
         Entry entry = entries.get(id.value());
@@ -185,17 +189,20 @@ public final class RunRegistry implements AutoCloseable {
     public StorageFigures figures() {
         long runCount = 0;
         long rowCount = 0;
+        long residentCount = 0;
         long damagedCount = 0;
         for (Entry entry : entries.values()) {
             runCount++;
             if (entry instanceof Entry.Open open) {
                 rowCount += open.run().sampleCount();
+                residentCount += open.run().residentCount();
                 damagedCount += open.run().damagedCount();
             }
         }
         return new StorageFigures(
                 runCount,
                 rowCount,
+                residentCount,
                 damagedCount,
                 budget.reservedBytes(),
                 budget.limitBytes(),
@@ -225,6 +232,7 @@ public final class RunRegistry implements AutoCloseable {
                 }
             }
             loaders.close();
+            readers.close();
             directory.close();
         }
     }
@@ -243,6 +251,18 @@ public final class RunRegistry implements AutoCloseable {
                     logger.error(
                             "run '{}': maintenance failed", run.definition().id(), e);
                 }
+            }
+            balanceMemory(MemoryBalance.IDLE);
+        }
+    }
+
+    /** Takes a step towards the runs that are asked having memory. */
+    void balanceMemory(Duration idle) {
+        synchronized (maintenance) {
+            try {
+                balance.step(openRunsNow(), idle);
+            } catch (RuntimeException e) {
+                logger.error("memory cannot be balanced", e);
             }
         }
     }
@@ -304,7 +324,7 @@ public final class RunRegistry implements AutoCloseable {
     private Entry open(String name) {
         try {
             RunManifest manifest = directory.readManifest(name);
-            Run run = Run.open(directory.runDirectory(name), manifest, budget, options, events, health);
+            Run run = Run.open(directory.runDirectory(name), manifest, budget, options, events, health, readers);
             loaders.execute(run::load);
             return new Entry.Open(run);
         } catch (RuntimeException e) {

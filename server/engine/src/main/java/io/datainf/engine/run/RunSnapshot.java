@@ -1,7 +1,6 @@
 package io.datainf.engine.run;
 
 import io.datainf.engine.influence.SampleSet;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -13,23 +12,24 @@ public final class RunSnapshot implements AutoCloseable {
 
     private final RunDefinition definition;
     private final RowTable rows;
+    private final RowView view;
     private final RunState state;
-    private final SnapshotLedger ledger;
     private final SampleSet samples;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    /** Takes over one hold on the rows, and one entry in the ledger. */
-    RunSnapshot(RunDefinition definition, RowTable rows, RunState state, SnapshotLedger ledger) {
-        this.ledger = ledger;
+    /** Takes over one hold on the rows, and the view. */
+    RunSnapshot(RunDefinition definition, RowTable rows, RowView view) {
         this.definition = definition;
         this.rows = rows;
-        this.state = state;
+        this.view = view;
+        this.state = view.state();
         this.samples = new SampleSet(
                 rows.gradients(),
                 rows.squaredNorms(),
                 state.rowCount(),
                 state.deadRows(),
-                state.statistics().get());
+                state.statistics().get(),
+                view);
     }
 
     /** What the run is. */
@@ -62,21 +62,25 @@ public final class RunSnapshot implements AutoCloseable {
         return rows.checksum(Objects.checkIndex(ordinal, state.rowCount()));
     }
 
-    /**
-     * Copies the gradient of a live row: D elements in the stored encoding, without padding.
-     *
-     * @param target a row long and outside the heap
-     * @throws IOException if it cannot be read
-     */
-    @SuppressWarnings("RedundantThrows") // rows may lie in files
-    public void readRow(int ordinal, MemorySegment target) throws IOException {
-        target.copyFrom(rows.gradients().row(Objects.checkIndex(ordinal, state.rowCount())));
-    }
-
     /** Returns the row of a sample, or -1 if the snapshot holds no live one. */
     public int ordinalOf(long sampleId) {
         int ordinal = rows.ordinalOf(sampleId, state.rowCount());
         return ordinal >= 0 && samples.live(ordinal) ? ordinal : -1;
+    }
+
+    /**
+     * Copies the gradient of a live row, from memory or from the files: D elements in the stored encoding, without padding.
+     *
+     * @param target a row long and outside the heap
+     * @throws UnreadableSamplesException if it cannot be read; the sample has left the run then
+     */
+    public void readRow(int ordinal, MemorySegment target) {
+        view.readRow(Objects.checkIndex(ordinal, state.rowCount()), target);
+    }
+
+    /** How many of the samples are in memory. */
+    public long residentCount() {
+        return samples.sampleCount() - view.ordinals().cardinality();
     }
 
     /**
@@ -100,7 +104,7 @@ public final class RunSnapshot implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            ledger.close(state.revision());
+            view.close();
             rows.release();
         }
     }

@@ -20,6 +20,7 @@ final class RunStateBuilder {
     private @Nullable BlockStatisticsAccumulator sums;
     private BitSet deadRows = new BitSet();
     private BitSet damagedRows = new BitSet();
+    private BitSet absentRows = new BitSet();
     private int deadCount;
     private boolean shared;
     // While a compacted log is read back: what killed a row first may have been left out, so the revision is not known.
@@ -35,9 +36,14 @@ final class RunStateBuilder {
      * Appends a row; returns whether it replaces a live one. See {@link RowTable#append}.
      *
      * @param revision revision of the run after it
+     * @param resident whether its gradient is in memory
      */
-    boolean append(long id, double[] q, int checksum, long step, long revision) {
+    boolean append(long id, double[] q, int checksum, long step, long revision, boolean resident) {
         resumeSums();
+        if (!resident) {
+            unshare();
+            absentRows.set(rows.rowCount());
+        }
         int before = rows.append(id, q, checksum, step, revision);
         boolean replaces = before >= 0 && !deadRows.get(before);
         if (before >= 0) {
@@ -68,6 +74,7 @@ final class RunStateBuilder {
             rows.appendHole();
             unshare();
             deadRows.set(ordinal);
+            absentRows.set(ordinal);
             damagedRows.set(ordinal, damaged);
             deadCount++;
             killersLost |= !damaged;
@@ -80,6 +87,18 @@ final class RunStateBuilder {
             die(ordinal, 0);
             damagedRows.set(ordinal);
         }
+    }
+
+    /** Notes which rows are not in memory; returns {@code state}, the newest, with that. */
+    synchronized RunState setAbsent(BitSet ordinals, boolean absent, RunState state) {
+        unshare();
+        if (absent) {
+            absentRows.or(ordinals);
+        } else {
+            absentRows.andNot(ordinals);
+        }
+        shared = true;
+        return state.withAbsent(absentRows);
     }
 
     /** Whether a row does not count. */
@@ -105,7 +124,8 @@ final class RunStateBuilder {
         LazyStatistics statistics =
                 new LazyStatistics(rows, rows.rowCount(), deadRows, sums == null ? null : sums.snapshot());
         last = statistics;
-        return new RunState(revision, rows.rowCount(), rows.rowCount() - deadCount, deadRows, damagedRows, statistics);
+        return new RunState(
+                revision, rows.rowCount(), rows.rowCount() - deadCount, deadRows, damagedRows, absentRows, statistics);
     }
 
     private void die(int ordinal, long revision) {
@@ -130,6 +150,7 @@ final class RunStateBuilder {
         if (shared) {
             deadRows = (BitSet) deadRows.clone();
             damagedRows = (BitSet) damagedRows.clone();
+            absentRows = (BitSet) absentRows.clone();
             shared = false;
         }
     }

@@ -55,7 +55,7 @@ public final class RunWriter implements AutoCloseable {
      *
      * <p>The stage fails, with nothing of the batch applied, with {@link BatchOutOfOrderException} for a gap in batch numbers,
      * {@link SupersededWriterException} when a newer writer of this id exists, {@link UnknownRunException} when the run
-     * was deleted, {@link MemoryBudgetException} when memory is full, {@link java.io.IOException} when the store fails. The
+     * was deleted, {@link java.io.IOException} when the store fails. The
      * same batch number can then be sent again; those that were sent after it fail as well.
      *
      * <p>Gradients that need no conversion, lie outside the heap and may be read by any thread are not copied before they go

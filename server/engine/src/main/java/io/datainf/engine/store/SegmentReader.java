@@ -19,6 +19,11 @@ final class SegmentReader implements AutoCloseable {
 
         /** What was acknowledged is damaged; the next valid frame, or the end, comes next. */
         void damaged(CorruptSegmentException damage);
+
+        /** Whether the visit goes on. */
+        default boolean more() {
+            return true;
+        }
     }
 
     private static final long PIECE_BYTES = 1L << 30;
@@ -94,8 +99,13 @@ final class SegmentReader implements AutoCloseable {
      * @param durableBytes what was acknowledged: damage before is skipped and told; at damage beyond, the visit ends
      */
     long visit(long durableBytes, long limit, Visitor visitor) throws IOException {
-        long position = SegmentFormat.HEADER_BYTES;
-        while (position < limit) {
+        return visit(SegmentFormat.HEADER_BYTES, durableBytes, limit, visitor);
+    }
+
+    /** The same for the frames that begin at {@code start} or later, where a frame begins. */
+    long visit(long start, long durableBytes, long limit, Visitor visitor) throws IOException {
+        long position = start;
+        while (position < limit && visitor.more()) {
             try (Arena scratch = Arena.ofConfined()) {
                 FrameFormat.Head head;
                 try {

@@ -114,12 +114,15 @@ final class RunFixture {
     /** The stored gradient of a row, widened. */
     static float[] row(RunSnapshot snapshot, int ordinal) {
         float[] row = new float[DIMENSION];
-        ElementConversion.toFloats(
-                snapshot.samples().gradients().row(ordinal),
-                snapshot.definition().storedType(),
-                row,
-                0,
-                DIMENSION);
+        ElementType type = snapshot.definition().storedType();
+        ElementConversion.toFloats(stored(snapshot, ordinal), type, row, 0, DIMENSION);
+        return row;
+    }
+
+    private static MemorySegment stored(RunSnapshot snapshot, int ordinal) {
+        MemorySegment row =
+                Arena.ofAuto().allocate(snapshot.samples().gradients().rowBytes(), Double.BYTES);
+        snapshot.readRow(ordinal, row);
         return row;
     }
 
@@ -145,10 +148,7 @@ final class RunFixture {
                 continue;
             }
             SquaredNorms.ofRow(
-                    samples.gradients().row(ordinal),
-                    LAYOUT,
-                    snapshot.definition().storedType(),
-                    q);
+                    stored(snapshot, ordinal), LAYOUT, snapshot.definition().storedType(), q);
             for (int l = 0; l < q.length; l++) {
                 assertThat(samples.squaredNorms().get(ordinal, l)).isEqualTo(q[l]);
             }

@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,6 +38,8 @@ class RunHistoryTest {
     private static final int HISTORIES = Integer.getInteger("datainf.histories", 200);
     private static final int STEPS = 25;
     private static final int IDS = 30;
+    // All rows in memory, five of them at most, none.
+    private static final long[] BUDGETS = {RunFixture.BUDGET, 5 * 128, 0};
     // Half of them compact what is dead at once, half when enough is.
     private static final List<CompactionOptions> COMPACTIONS = List.of(
             new CompactionOptions(0.2, Duration.ofDays(1), Long.MAX_VALUE),
@@ -50,7 +53,8 @@ class RunHistoryTest {
         long seed = Long.getLong("datainf.seed", System.nanoTime());
         for (int history = 0; history < HISTORIES; history++) {
             Path folder = directory.resolve("history-" + history);
-            try (History played = new History(folder, new SplittableRandom(seed + history), history % 2)) {
+            try (History played =
+                    new History(folder, new SplittableRandom(seed + history), history % 2, BUDGETS[history % 3])) {
                 for (int step = 0; step < STEPS; step++) {
                     played.step();
                 }
@@ -66,6 +70,7 @@ class RunHistoryTest {
         private final Path directory;
         private final SplittableRandom random;
         private final StoreOptions options;
+        private final long budgetBytes;
         private final Map<Long, float[]> live = new HashMap<>();
         private final Set<Long> deleted = new HashSet<>();
         // Content of each live sample, and of dead ones the revision at which it was last replaced or deleted.
@@ -74,29 +79,35 @@ class RunHistoryTest {
         private final Map<String, Long> batchSeqs = new HashMap<>();
         private RunRegistry registry;
         private Run run;
+        private @Nullable RunSnapshot earlier;
+        private Map<Long, float[]> earlierLive = Map.of();
         private long revision;
 
-        History(Path directory, SplittableRandom random, int compaction) throws IOException {
+        History(Path directory, SplittableRandom random, int compaction, long budgetBytes) throws IOException {
             this.directory = directory;
             this.random = random;
+            this.budgetBytes = budgetBytes;
             this.options = new StoreOptions(2048, 1024, Durability.OS, COMPACTIONS.get(compaction), StoreFiles.SYSTEM);
             this.registry = open();
             this.run = registry.create(definition("run"));
         }
 
         private RunRegistry open() throws IOException {
-            return RunRegistry.open(directory, RunFixture.BUDGET, StoreEvents.NONE, options);
+            return RunRegistry.open(directory, budgetBytes, StoreEvents.NONE, options);
         }
 
         @Override
         public void close() {
+            closeEarlier();
             registry.close();
         }
 
         void step() throws IOException {
-            switch (random.nextInt(10)) {
+            switch (random.nextInt(12)) {
                 case 0 -> restart();
                 case 1, 2 -> registry.maintain();
+                case 10 -> moveMemory();
+                case 11 -> reopenEarlier();
                 case 3, 4 -> delete();
                 default -> append();
             }
@@ -107,7 +118,34 @@ class RunHistoryTest {
             }
         }
 
+        /** Takes rows out of memory, or brings some in. */
+        private void moveMemory() {
+            if (random.nextBoolean()) {
+                run.evict(random.nextInt(1000));
+            } else {
+                run.discardEvicted();
+                run.loadRows(random.nextInt(1000));
+            }
+        }
+
+        /** Looks whether a snapshot of before still shows what it showed, and takes another. */
+        private void reopenEarlier() {
+            closeEarlier();
+            earlier = run.snapshot();
+            earlierLive = Map.copyOf(live);
+        }
+
+        private void closeEarlier() {
+            RunSnapshot snapshot = earlier;
+            if (snapshot != null) {
+                assertHolds(snapshot, earlierLive);
+                snapshot.close();
+                earlier = null;
+            }
+        }
+
         private void restart() throws IOException {
+            closeEarlier();
             registry.close();
             if (random.nextInt(3) == 0) {
                 DataVerifier.Summary summary = DataVerifier.verify(directory, finding -> {

@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
@@ -219,7 +220,7 @@ class RunRegistryTest {
     }
 
     @Test
-    void open_rowsBeyondTheBudget_refusesThatRun() throws IOException {
+    void open_rowsBeyondTheBudget_leavesThemInTheFiles() throws IOException {
         await(registry.create(definition("a")).openWriter("w").append(batch(1, 1, gradient(1))));
         await(registry.create(definition("b"))
                 .openWriter("w")
@@ -227,9 +228,16 @@ class RunRegistryTest {
         registry.close();
 
         registry = RunFixture.open(directory, 256, StoreFiles.SYSTEM);
-        assertThat(registry.get(new RunId("a")).sampleCount()).isEqualTo(1);
-        assertThatThrownBy(() -> registry.get(new RunId("b"))).isInstanceOf(MemoryBudgetException.class);
-        assertThat(registry.figures().memoryBytes()).isEqualTo(128);
+        for (String id : List.of("a", "b")) {
+            try (RunSnapshot snapshot = registry.get(new RunId(id)).snapshot()) {
+                Map<Long, float[]> expected = new HashMap<>(Map.of(1L, gradient(1)));
+                if (id.equals("b")) {
+                    expected.put(2L, gradient(2));
+                }
+                assertHolds(snapshot, expected);
+            }
+        }
+        assertThat(registry.figures()).isEqualTo(new StorageFigures(2, 3, 2, 0, 256, 256, true));
     }
 
     @Test

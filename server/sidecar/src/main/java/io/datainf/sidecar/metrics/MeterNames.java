@@ -32,6 +32,7 @@ final class MeterNames {
 
     static final String RUNS = "datainf.runs";
     static final String SAMPLES_HELD = "datainf.samples.held";
+    static final String SAMPLES_RESIDENT = "datainf.samples.resident";
     static final String SAMPLES_DAMAGED = "datainf.samples.damaged";
     static final String ROW_MEMORY = "datainf.row.memory";
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";

@@ -84,6 +84,12 @@ public final class ServerMetrics implements AutoCloseable {
         gauge(MeterNames.RUNS, "Runs in the data directory", null, figures, StorageFigures::runCount);
         gauge(MeterNames.SAMPLES_HELD, "Live samples over all runs", null, figures, StorageFigures::rowCount);
         gauge(
+                MeterNames.SAMPLES_RESIDENT,
+                "Live samples in memory; the others are read from the files",
+                null,
+                figures,
+                StorageFigures::residentCount);
+        gauge(
                 MeterNames.SAMPLES_DAMAGED,
                 "Samples that were acknowledged and cannot be read any more",
                 null,

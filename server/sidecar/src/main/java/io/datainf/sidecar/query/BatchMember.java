@@ -8,11 +8,16 @@ import java.util.List;
 /** A query whose turn has come, with what it takes from the snapshot. */
 final class BatchMember implements AutoCloseable {
 
+    // Columns that share a reading of the rows, and bytes of a sum and its column.
+    private static final int MAX_COLUMNS = 32;
+    private static final int SUM_BYTES = Double.BYTES + Float.BYTES;
+
     private final QueuedQuery query;
     private final List<ValidationGradients> taken = new ArrayList<>();
     private final ValidationGradients points;
     private final int[] givenOrdinals;
     private final List<double[]> selfInfluences;
+    private final boolean fromFiles;
 
     /**
      * Prepares a query.
@@ -22,6 +27,7 @@ final class BatchMember implements AutoCloseable {
      */
     BatchMember(QueuedQuery query, RunSnapshot snapshot, SelfInfluences kept, QueryMemory memory) {
         this.query = query;
+        this.fromFiles = snapshot.residentCount() < snapshot.samples().sampleCount();
         QueryPlan plan = query.plan();
         Snapshots.requireAnswerable(snapshot, plan.options().minRevision());
         this.givenOrdinals = plan.selection() instanceof SampleSelection.Given given
@@ -60,14 +66,14 @@ final class BatchMember implements AutoCloseable {
         return selfInfluences;
     }
 
-    /** Bytes of the scores of the query. */
-    long scoreBytes(int rowCount) {
+    /** Bytes that the query takes: its scores and, if rows come from files, the sums of all blocks, which wait for the next rows. */
+    long memoryBytes(int rowCount) {
         int blockCount = points.layout().blockCount();
-        double bytes = (double) plan().dampings().size()
-                * plan().queryCount()
-                * (plan().options().perBlock() ? 1 + blockCount : 1)
-                * rowCount
-                * Double.BYTES;
+        double columns = (double) plan().dampings().size() * plan().queryCount();
+        double bytes = columns * (plan().options().perBlock() ? 1 + blockCount : 1) * rowCount * Double.BYTES;
+        if (fromFiles) {
+            bytes += Math.min(columns, MAX_COLUMNS) * points.layout().dimension() * SUM_BYTES;
+        }
         return (long) bytes; // beyond 2^53 it is rounded, but no such amount of memory exists
     }
 

@@ -54,10 +54,10 @@ final class QueryBatch implements AutoCloseable {
     List<QueuedQuery> reserve() {
         List<QueuedQuery> left = new ArrayList<>();
         int rowCount = snapshot().samples().rowCount();
-        memory.reserve(members.getFirst().scoreBytes(rowCount));
-        reservedBytes = members.getFirst().scoreBytes(rowCount);
+        memory.reserve(members.getFirst().memoryBytes(rowCount));
+        reservedBytes = members.getFirst().memoryBytes(rowCount);
         for (BatchMember member : members.subList(1, members.size())) {
-            long bytes = member.scoreBytes(rowCount);
+            long bytes = member.memoryBytes(rowCount);
             if (memory.tryReserve(bytes)) {
                 reservedBytes += bytes;
             } else {
@@ -69,7 +69,7 @@ final class QueryBatch implements AutoCloseable {
             List<QueuedQuery> others = members.subList(1, members.size()).stream()
                     .map(BatchMember::query)
                     .toList();
-            long bytes = reservedBytes - members.getFirst().scoreBytes(rowCount);
+            long bytes = reservedBytes - members.getFirst().memoryBytes(rowCount);
             memory.release(bytes);
             reservedBytes -= bytes;
             remove(others);

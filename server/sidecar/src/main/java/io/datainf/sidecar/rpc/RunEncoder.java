@@ -44,6 +44,7 @@ final class RunEncoder {
                 .setSampleCount(run.sampleCount())
                 .setRevision(run.revision())
                 .setDamagedSampleCount(run.damagedCount())
+                .setResidentSampleCount(run.residentCount())
                 .setCreateTime(encode(run.createTime()))
                 .build();
     }

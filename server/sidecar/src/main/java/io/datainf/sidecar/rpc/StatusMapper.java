@@ -11,11 +11,11 @@ import com.google.rpc.Status;
 import io.datainf.engine.influence.MemoryLimitException;
 import io.datainf.engine.run.BatchOutOfOrderException;
 import io.datainf.engine.run.DeletedSampleException;
-import io.datainf.engine.run.MemoryBudgetException;
 import io.datainf.engine.run.RunDefinitionMismatchException;
 import io.datainf.engine.run.SupersededWriterException;
 import io.datainf.engine.run.UnknownRunException;
 import io.datainf.engine.run.UnknownSampleException;
+import io.datainf.engine.run.UnreadableSamplesException;
 import io.datainf.engine.store.StoreFormatException;
 import io.datainf.sidecar.ingest.ChecksumMismatchException;
 import io.datainf.sidecar.ingest.InvalidBatchException;
@@ -88,6 +88,8 @@ final class StatusMapper {
             case SupersededWriterException e -> status(Code.ABORTED, "WRITER_SUPERSEDED", message);
             case UnsupportedRequestException e -> status(Code.UNIMPLEMENTED, "NOT_OFFERED", message);
             case CancellationException e -> status(Code.CANCELLED, "CANCELLED", message);
+            case UnreadableSamplesException e ->
+                retry(Code.UNAVAILABLE, "SAMPLES_DAMAGED", message, REVISION_RETRY_MILLIS);
             case ServerStoppingException e -> retry(Code.UNAVAILABLE, "SERVER_STOPPING", message, RECONNECT_MILLIS);
             case QueryExecutorClosedException e ->
                 retry(Code.UNAVAILABLE, "SERVER_STOPPING", message, RECONNECT_MILLIS);
@@ -109,7 +111,6 @@ final class StatusMapper {
             case MemoryLimitException e -> status(Code.RESOURCE_EXHAUSTED, "SOLVER_MEMORY", message);
             case TooManyOpenQueriesException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "TOO_MANY_OPEN_QUERIES", message, QUERY_RETRY_MILLIS);
-            case MemoryBudgetException e -> retry(Code.RESOURCE_EXHAUSTED, "MEMORY_FULL", message, SPACE_RETRY_MILLIS);
             default -> logged(cause);
         };
     }

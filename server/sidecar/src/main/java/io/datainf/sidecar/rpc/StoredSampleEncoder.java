@@ -7,8 +7,6 @@ import io.datainf.engine.run.RunSnapshot;
 import io.datainf.proto.v1.ReadSamplesResponse;
 import io.datainf.proto.v1.SamplesHeader;
 import io.datainf.proto.v1.StoredSampleChunk;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -92,7 +90,7 @@ final class StoredSampleEncoder implements Parts<ReadSamplesResponse> {
         ByteBuffer gradients = ByteBuffer.allocate((int) (count * rowBytes));
         StoredSampleChunk.Builder chunk = describe(count);
         for (int i = 0; i < count; i++) {
-            read(ordinals[next + i]);
+            snapshot.readRow(ordinals[next + i], row);
             gradients.put(row.asByteBuffer());
         }
         next += count;
@@ -101,7 +99,7 @@ final class StoredSampleEncoder implements Parts<ReadSamplesResponse> {
 
     private StoredSampleChunk fragment() {
         if (rowSent == 0) {
-            read(ordinals[next]);
+            snapshot.readRow(ordinals[next], row);
         }
         StoredSampleChunk.Builder chunk = rowSent == 0
                 ? describe(1)
@@ -134,13 +132,5 @@ final class StoredSampleEncoder implements Parts<ReadSamplesResponse> {
             }
         }
         return chunk.setSquaredNorms(Encodings.written(squaredNorms));
-    }
-
-    private void read(int ordinal) {
-        try {
-            snapshot.readRow(ordinal, row);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -85,7 +85,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--memory-budget",
             paramLabel = "SIZE",
-            description = "Most memory for gradients, e.g. 8GiB. Default: half of the machine's.")
+            description =
+                    "Most memory for gradients, e.g. 8GiB; what is beyond is read from the files. Default: half of the machine's.")
     private @Nullable ByteCount memoryBudget;
 
     @Option(

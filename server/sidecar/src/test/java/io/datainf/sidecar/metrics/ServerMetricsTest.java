@@ -106,12 +106,13 @@ class ServerMetricsTest {
 
     @Test
     void storage_isAskedAtEachScrape() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 1, 5, 3, 4, true));
 
         assertThat(scrape())
                 .contains(
                         "datainf_runs 1.0",
                         "datainf_samples_held 2.0",
+                        "datainf_samples_resident 1.0",
                         "datainf_samples_damaged 5.0",
                         "datainf_store_writable 1.0",
                         "datainf_row_memory_bytes 3.0",
@@ -120,7 +121,7 @@ class ServerMetricsTest {
 
     @Test
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(1, 2, 1, 5, 3, 4, true));
         metrics.watchQueryQueue(() -> 0);
         metrics.showEngine("vector");
 

@@ -36,7 +36,12 @@ class GoldenWireTest {
 
     @BeforeEach
     void start(@TempDir Path dataDirectory) throws Exception {
-        server = new TestServer(dataDirectory);
+        server = new TestServer(dataDirectory, RpcLimits.DEFAULT, TestServer.QUERY_LIMITS, memoryBudgetBytes());
+    }
+
+    /** Memory for rows. */
+    long memoryBudgetBytes() {
+        return TestServer.MEMORY_BUDGET_BYTES;
     }
 
     @AfterEach

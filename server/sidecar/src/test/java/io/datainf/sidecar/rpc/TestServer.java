@@ -33,7 +33,7 @@ import java.util.concurrent.TimeUnit;
 final class TestServer implements AutoCloseable {
 
     static final QueryLimits QUERY_LIMITS = new QueryLimits(64, 1L << 28, 1 << 20);
-    private static final long MEMORY_BUDGET_BYTES = 1L << 30;
+    static final long MEMORY_BUDGET_BYTES = 1L << 30;
     private static final int KERNEL_THREADS = 2;
     private static final long PATIENCE_SECONDS = 20;
 
