@@ -81,13 +81,33 @@ final class ServerProcess implements AutoCloseable {
         return "unix:" + folder.resolve("grpc");
     }
 
+    /** Where its data lies. */
+    Path dataDirectory() {
+        return folder.resolve("data");
+    }
+
+    /** Most bytes of memory that the process has had resident so far, page cache not counted. */
+    double peakResidentBytes() throws IOException {
+        return Files.readAllLines(Path.of("/proc/%d/status".formatted(pid))).stream()
+                .filter(line -> line.startsWith("VmHWM:"))
+                .mapToDouble(line -> 1024 * Double.parseDouble(line.replaceAll("[^0-9]", "")))
+                .findFirst()
+                .orElseThrow(() -> new IOException("process %d has no VmHWM".formatted(pid)));
+    }
+
     /** Bytes of the Java heap in use now, garbage included. */
     double heapBytes() throws IOException, InterruptedException {
+        return metric(HEAP);
+    }
+
+    /** The sum of the series that begin like this. */
+    double metric(String beginning) throws IOException, InterruptedException {
         String page = http.send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofString())
                 .body();
-        List<String> lines = page.lines().filter(line -> line.startsWith(HEAP)).toList();
+        List<String> lines =
+                page.lines().filter(line -> line.startsWith(beginning)).toList();
         if (lines.isEmpty()) {
-            throw new IOException("%s has no %s}".formatted(metrics, HEAP));
+            throw new IOException("%s has no %s".formatted(metrics, beginning));
         }
         return lines.stream()
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))

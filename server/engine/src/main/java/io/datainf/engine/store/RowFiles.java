@@ -92,7 +92,7 @@ public final class RowFiles implements AutoCloseable {
      * @param targets where each row goes, a row long and outside the heap
      */
     public CompletableFuture<Void> read(int[] ordinals, MemorySegment[] targets) {
-        RowRequest request = new RowRequest(geometry.rowBytes());
+        RowRequest request = new RowRequest(geometry.rowBytes(), ordinals.length);
         RowRequest.Piece piece = null;
         for (int i = 0; i < ordinals.length; i++) {
             OpenSegment segment = null;

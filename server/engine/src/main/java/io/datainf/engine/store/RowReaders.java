@@ -12,7 +12,7 @@ import java.util.function.Consumer;
 public final class RowReaders implements AutoCloseable {
 
     /** Bytes that are read at a time; a multiple of any block size of a file system. */
-    static final int BUFFER_BYTES = 8 << 20;
+    static final int BUFFER_BYTES = 16 << 20;
 
     // Enough requests under way to keep a disk busy while pieces are copied to where they belong.
     private static final int THREADS = 4;

@@ -13,13 +13,19 @@ final class RowRequest {
     // Heads and padding between rows up to that length are read along.
     private static final long GAP_BYTES = 64 << 10;
     private static final long BLOCK_BYTES = 4096;
+    // Leaves room for heads between the rows.
+    private static final long TARGET_BYTES = RowReaders.BUFFER_BYTES / 16 * 15;
 
     private final long rowBytes;
+    private final int rowsPerPiece;
     private final List<Piece> pieces = new ArrayList<>();
     private final ConcurrentSkipListMap<Integer, Exception> failures = new ConcurrentSkipListMap<>();
 
-    RowRequest(long rowBytes) {
+    /** Begins a request for some rows, which are cut into equal pieces if they lie together. */
+    RowRequest(long rowBytes, int rowCount) {
         this.rowBytes = rowBytes;
+        int pieceCount = Math.max(1, (int) Math.ceilDiv(rowBytes * rowCount, TARGET_BYTES));
+        this.rowsPerPiece = Math.ceilDiv(rowCount, pieceCount);
     }
 
     /** A row has no place in the files. */
@@ -76,10 +82,10 @@ final class RowRequest {
             if (!rows.isEmpty()) {
                 long gap = position - rows.getLast().position - rowBytes;
                 long bytes = position + rowBytes - rows.getFirst().position;
-                if (!of.rows().equals(segment.rows())
-                        || gap < 0
-                        || gap > GAP_BYTES
-                        || bytes > RowReaders.BUFFER_BYTES - 2 * BLOCK_BYTES) {
+                boolean near = of.rows().equals(segment.rows()) && gap >= 0 && gap <= GAP_BYTES;
+                boolean full =
+                        rows.size() == rowsPerPiece || bytes > RowReaders.BUFFER_BYTES - 2 * BLOCK_BYTES;
+                if (!near || full) {
                     return false;
                 }
             }
