@@ -83,8 +83,7 @@ final class RowRequest {
                 long gap = position - rows.getLast().position - rowBytes;
                 long bytes = position + rowBytes - rows.getFirst().position;
                 boolean near = of.rows().equals(segment.rows()) && gap >= 0 && gap <= GAP_BYTES;
-                boolean full =
-                        rows.size() == rowsPerPiece || bytes > RowReaders.BUFFER_BYTES - 2 * BLOCK_BYTES;
+                boolean full = rows.size() == rowsPerPiece || bytes > RowReaders.BUFFER_BYTES - 2 * BLOCK_BYTES;
                 if (!near || full) {
                     return false;
                 }
