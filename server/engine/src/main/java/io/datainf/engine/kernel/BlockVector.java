@@ -3,7 +3,6 @@ package io.datainf.engine.kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Objects;
 
@@ -14,7 +13,7 @@ import java.util.Objects;
  */
 public final class BlockVector {
 
-    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final BlockLoops LOOPS = EngineChoice.blockLoops();
 
     private final MemorySegment values;
     private final int capacity;
@@ -45,9 +44,7 @@ public final class BlockVector {
      */
     public void load(MemorySegment source, long firstElement, int newLength) {
         resize(newLength);
-        for (int i = 0; i < newLength; i++) {
-            set(i, source.get(F32, (firstElement + i) * Float.BYTES));
-        }
+        LOOPS.widen(source, firstElement * Float.BYTES, values, newLength);
     }
 
     /** Takes the values of another vector. */
@@ -59,56 +56,32 @@ public final class BlockVector {
     /** Becomes {@code a * this + b * other}; both have the same length. */
     public void combine(double a, double b, BlockVector other) {
         requireSameLength(other);
-        for (int i = 0; i < length; i++) {
-            set(i, a * get(i) + b * other.get(i));
-        }
+        LOOPS.combine(a, values, b, other.values, length);
     }
 
     /** Inner product with a vector of the same length. */
     public double dot(BlockVector other) {
         requireSameLength(other);
-        double sum0 = 0;
-        double sum1 = 0;
-        double sum2 = 0;
-        double sum3 = 0;
-        int i = 0;
-        for (; i < length - 3; i += 4) {
-            sum0 += get(i) * other.get(i);
-            sum1 += get(i + 1) * other.get(i + 1);
-            sum2 += get(i + 2) * other.get(i + 2);
-            sum3 += get(i + 3) * other.get(i + 3);
-        }
-        for (; i < length; i++) {
-            sum0 += get(i) * other.get(i);
-        }
-        return (sum0 + sum1) + (sum2 + sum3);
+        return LOOPS.dot(values, other.values, length);
     }
 
     /** Greatest absolute element; 0 if there is none. */
     public double greatest() {
-        double greatest = 0;
-        for (int i = 0; i < length; i++) {
-            greatest = Math.max(greatest, Math.abs(get(i)));
-        }
-        return greatest;
+        return LOOPS.greatest(values, length);
     }
 
     /**
      * Greatest norm over the elements that a loop may add up in one chain: {@code chain} consecutive ones from a multiple of it on, or every {@code lanes}-th of
      * {@code lanes * chain} consecutive ones.
      *
-     * @param lanes divides {@code chain}
+     * @param lanes divides {@code chain}; a multiple of 16
      */
     public double greatestChainNorm(int lanes, int chain) {
-        double[] run = new double[chain];
         double[] runSquares = new double[lanes];
         double[] laneSquares = new double[lanes];
         double greatest = 0;
         for (int first = 0; first < length; first += chain) {
-            int count = Math.min(chain, length - first);
-            MemorySegment.copy(values, ValueLayout.JAVA_DOUBLE, (long) first * Double.BYTES, run, 0, count);
-            Arrays.fill(run, count, chain, 0);
-            addSquares(run, runSquares);
+            addSquares(first, Math.min(chain, length - first), runSquares);
             if (first % (lanes * chain) == 0) {
                 Arrays.fill(laneSquares, 0);
             }
@@ -123,13 +96,12 @@ public final class BlockVector {
         return Math.sqrt(greatest);
     }
 
-    /** Sums of the squares of every {@code sums.length}-th value. */
-    private static void addSquares(double[] run, double[] sums) {
-        Arrays.fill(sums, 0);
-        for (int at = 0; at < run.length; at += sums.length) {
-            for (int lane = 0; lane < sums.length; lane++) {
-                sums[lane] += run[at + lane] * run[at + lane];
-            }
+    /** Sums of the squares of every {@code sums.length}-th of {@code count} values. */
+    private void addSquares(int first, int count, double[] sums) {
+        int whole = count - count % sums.length;
+        LOOPS.squares(values, first, whole, sums);
+        for (int i = whole; i < count; i++) {
+            sums[i - whole] += get(first + i) * get(first + i);
         }
     }
 

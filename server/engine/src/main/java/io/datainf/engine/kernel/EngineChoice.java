@@ -54,4 +54,9 @@ final class EngineChoice {
     static GradientKernels norms() {
         return VECTOR_PRESENT ? VectorApiKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
+
+    /** Loops over vectors of float64: the fastest at hand. */
+    static BlockLoops blockLoops() {
+        return VECTOR_PRESENT ? VectorBlockLoops.INSTANCE : ScalarBlockLoops.INSTANCE;
+    }
 }
