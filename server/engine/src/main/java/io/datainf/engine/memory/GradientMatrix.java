@@ -95,6 +95,16 @@ public final class GradientMatrix implements AutoCloseable {
         return rows.nextRow().asSlice(0, rowBytes());
     }
 
+    /** Maps the memory of rows to come: see {@link OffHeapRows#mapRows}. */
+    public void mapRows(int count) {
+        rows.mapRows(count);
+    }
+
+    /** Returns the memory of a row to come, {@link #rowBytes()} long: see {@link OffHeapRows#unpublishedRow}. */
+    public MemorySegment unpublishedRow(long ordinal) {
+        return rows.unpublishedRow(ordinal).asSlice(0, rowBytes());
+    }
+
     /** Makes the row that {@link #nextRow()} returned part of the matrix. */
     public void publishRow() {
         rows.publishRow();

@@ -47,13 +47,31 @@ public final class OffHeapRows implements AutoCloseable {
 
     /** Returns the memory of the row after the last published one, for the appending thread to fill. */
     public MemorySegment nextRow() {
-        int chunk = Math.toIntExact(rowCount / rowsPerChunk);
-        if (chunk == chunks.length) {
-            MemorySegment[] grown = Arrays.copyOf(chunks, chunk + 1);
-            grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
+        mapRows(1);
+        return rowAt(rowCount);
+    }
+
+    /** Maps the memory of {@code count} rows after the last published one. Appending thread only. */
+    public void mapRows(int count) {
+        int needed = Math.toIntExact((rowCount + count + rowsPerChunk - 1) / rowsPerChunk);
+        if (needed > chunks.length) {
+            MemorySegment[] grown = Arrays.copyOf(chunks, needed);
+            for (int chunk = chunks.length; chunk < needed; chunk++) {
+                grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
+            }
             chunks = grown;
         }
-        return rowAt(rowCount);
+    }
+
+    /**
+     * Returns the memory of a row that is mapped and not published, to be filled by any thread; before the row is published, the
+     * appending thread must have seen the end of that.
+     */
+    public MemorySegment unpublishedRow(long ordinal) {
+        if (ordinal < rowCount) {
+            throw new IndexOutOfBoundsException("ordinal is %d: expected at least %d".formatted(ordinal, rowCount));
+        }
+        return rowAt(ordinal);
     }
 
     /** Makes the row that {@link #nextRow()} returned part of the table. */

@@ -6,7 +6,6 @@ import io.datainf.engine.store.DeletionRecord;
 import io.datainf.engine.store.LogRecord;
 import io.datainf.engine.store.RecordLog;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -125,12 +124,10 @@ final class GroupCommit {
     void commit(List<PendingOperation> group, Supplier<List<PendingOperation>> takeWaiting) {
         List<Outcome> outcomes = new ArrayList<>(group.size());
         List<LogRecord> records = new ArrayList<>(group.size());
+        RowCopy copy;
         try {
             resolve(group, outcomes, records);
-            if (!records.isEmpty()) {
-                log.write(records);
-                health.worked();
-            }
+            copy = write(records);
         } catch (IOException | RuntimeException | Error e) {
             IOException failure =
                     e instanceof IOException io ? io : new IOException("the batches could not be logged", e);
@@ -143,13 +140,33 @@ final class GroupCommit {
         }
         List<Integer> replacedCounts;
         try {
-            replacedCounts = publish(outcomes);
+            copy.await();
+            replacedCounts = publish(outcomes, copy.residentEnd());
         } catch (RuntimeException | Error e) {
             // Durable, and yet not in memory: only a restart brings the two together.
             fail(group, outcomes, new IOException("the batches are stored, but do not show before a restart", e));
             throw e;
         }
         complete(group, outcomes, replacedCounts);
+    }
+
+    /** Makes a group durable while its rows are copied to their places. */
+    private RowCopy write(List<LogRecord> records) throws IOException {
+        RowCopy copy = RowCopy.begin(runId, rows, records);
+        if (records.isEmpty()) {
+            return copy;
+        }
+        boolean durable = false;
+        try {
+            log.write(records);
+            durable = true;
+        } finally {
+            if (!durable) {
+                copy.abandon();
+            }
+        }
+        health.worked();
+        return copy;
     }
 
     /** The last writer has gone: closes the log until the next write. */
@@ -199,14 +216,14 @@ final class GroupCommit {
     }
 
     /** Applies what is durable; returns how many samples each operation replaced. */
-    private List<Integer> publish(List<Outcome> outcomes) {
+    private List<Integer> publish(List<Outcome> outcomes, int residentEnd) {
         List<Integer> replacedCounts = new ArrayList<>(outcomes.size());
         synchronized (lock) {
             long revision = state.revision();
             for (Outcome outcome : outcomes) {
                 int replacedCount = 0;
                 if (outcome instanceof Outcome.Logged(LogRecord entry)) {
-                    replacedCount = apply(entry);
+                    replacedCount = apply(entry, residentEnd);
                     revision = entry.revision();
                 }
                 replacedCounts.add(replacedCount);
@@ -217,10 +234,10 @@ final class GroupCommit {
     }
 
     @GuardedBy("lock")
-    private int apply(LogRecord entry) {
+    private int apply(LogRecord entry, int residentEnd) {
         return switch (entry) {
             case BatchRecord batch -> {
-                int replacedCount = append(batch);
+                int replacedCount = append(batch, residentEnd);
                 durableBatchSeqs.put(batch.writerId(), batch.batchSeq());
                 yield replacedCount;
             }
@@ -234,16 +251,11 @@ final class GroupCommit {
     }
 
     @GuardedBy("lock")
-    private int append(BatchRecord batch) {
-        long rowBytes = rows.gradients().rowBytes();
+    private int append(BatchRecord batch, int residentEnd) {
         int replacedCount = 0;
         for (int sample : batch.stored()) {
-            boolean resident = rows.tryReserve();
-            if (resident) {
-                MemorySegment.copy(batch.samples().rows(), sample * rowBytes, rows.nextRow(), 0, rowBytes);
-            } else {
-                partlyAbsent = true; // where the row lies in the log, it stays
-            }
+            boolean resident = rows.rowCount() < residentEnd;
+            partlyAbsent |= !resident; // where the row lies in the log, it stays
             System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
             boolean replaces = builder.append(
                     batch.samples().sampleIds()[sample],

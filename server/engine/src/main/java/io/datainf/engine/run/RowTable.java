@@ -77,13 +77,8 @@ final class RowTable {
         unreserve(count);
     }
 
-    /** Memory of the next row, to be filled before {@link #append} if it is reserved. */
-    MemorySegment nextRow() {
-        return gradients.nextRow();
-    }
-
     /**
-     * Appends a row; its gradient was filled into {@link #nextRow()}, or is filled in later, or never.
+     * Appends a row; its gradient was filled into {@link GradientMatrix#unpublishedRow}, or is filled in later, or never.
      *
      * @param checksum CRC-32C of the gradient
      * @param step at which the gradient was taken
