@@ -1,14 +1,12 @@
 package io.datainf.engine.store;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 
-/** Appends records to a segment as frames, rows uncopied. One thread. */
+/** Makes frames of records, rows uncopied. */
 final class FrameWriter {
 
     private static final long PIECE_BYTES = 1L << 30;
@@ -19,37 +17,35 @@ final class FrameWriter {
         this.geometry = geometry;
     }
 
-    /** Appends the frame of a record; returns its bytes. */
-    long write(AppendFile target, LogRecord entry, FrameFormat.Place place) throws IOException {
+    /**
+     * Adds the bytes of a record's frame to {@code pieces}; returns how many there are.
+     *
+     * @param arena holds what is not the record's own memory
+     */
+    long add(LogRecord entry, FrameFormat.Place place, Arena arena, List<ByteBuffer> pieces) {
         return switch (entry) {
-            case BatchRecord batch -> writeBatch(target, batch, place);
-            case DeletionRecord deletion -> writeDeletion(target, deletion, place);
+            case BatchRecord batch -> addBatch(batch, place, arena, pieces);
+            case DeletionRecord deletion -> addDeletion(deletion, place, arena, pieces);
         };
     }
 
-    private long writeBatch(AppendFile target, BatchRecord batch, FrameFormat.Place place) throws IOException {
+    private long addBatch(BatchRecord batch, FrameFormat.Place place, Arena arena, List<ByteBuffer> pieces) {
         byte[] writerId = batch.writerId().getBytes(StandardCharsets.UTF_8);
         FrameFormat.Shape shape = FrameFormat.shape(batch, writerId, geometry);
-        try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment head = scratch.allocate(shape.headBytes(), FrameFormat.ALIGNMENT);
-            FrameFormat.encode(batch, writerId, shape, place, head);
-            List<ByteBuffer> pieces = new ArrayList<>();
-            addPieces(pieces, head);
-            addRows(pieces, batch);
-            addPadding(pieces, shape.frameBytes() - shape.rowOffset(batch.stored().length));
-            target.append(pieces.toArray(ByteBuffer[]::new));
-            return shape.frameBytes();
-        }
+        MemorySegment head = arena.allocate(shape.headBytes(), FrameFormat.ALIGNMENT);
+        FrameFormat.encode(batch, writerId, shape, place, head);
+        addPieces(pieces, head);
+        addRows(pieces, batch);
+        addPadding(pieces, shape.frameBytes() - shape.rowOffset(batch.stored().length));
+        return shape.frameBytes();
     }
 
-    private long writeDeletion(AppendFile target, DeletionRecord deletion, FrameFormat.Place place) throws IOException {
+    private long addDeletion(DeletionRecord deletion, FrameFormat.Place place, Arena arena, List<ByteBuffer> pieces) {
         FrameFormat.Shape shape = FrameFormat.shape(deletion, geometry);
-        try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment frame = scratch.allocate(shape.frameBytes(), FrameFormat.ALIGNMENT);
-            FrameFormat.encode(deletion, shape, place, frame);
-            target.append(new ByteBuffer[] {frame.asByteBuffer()});
-            return shape.frameBytes();
-        }
+        MemorySegment frame = arena.allocate(shape.frameBytes(), FrameFormat.ALIGNMENT);
+        FrameFormat.encode(deletion, shape, place, frame);
+        addPieces(pieces, frame);
+        return shape.frameBytes();
     }
 
     private void addRows(List<ByteBuffer> pieces, BatchRecord batch) {

@@ -158,7 +158,7 @@ public final class RecordLog {
      */
     public List<FullSegment> fullSegments() throws IOException {
         SegmentCatalog catalog = SegmentCatalog.read(directory, manifest, geometry);
-        removeReplaced(catalog);
+        catalog.removeReplaced(options.files());
         List<FullSegment> full = new ArrayList<>();
         for (int i = 0; i + 1 < catalog.entries().size(); i++) {
             SegmentCatalog.Entry entry = catalog.entries().get(i);
@@ -169,20 +169,6 @@ public final class RecordLog {
             full.add(new FullSegment(new SegmentRecovery.Part(entry, catalog.countedBytes(i)), ordinalEnd, sound));
         }
         return full;
-    }
-
-    /** Makes good what a compaction failed to remove: nobody may take rows for gone that are in there. */
-    private void removeReplaced(SegmentCatalog catalog) throws IOException {
-        List<Path> replaced = catalog.leftovers().stream()
-                .filter(file -> !file.toString().endsWith(DurableFiles.TEMPORARY_SUFFIX))
-                .toList();
-        if (!replaced.isEmpty()) {
-            options.files().forceDirectory(directory);
-            for (Path file : replaced) {
-                options.files().delete(file);
-            }
-            options.files().forceDirectory(directory);
-        }
     }
 
     /**
@@ -243,14 +229,16 @@ public final class RecordLog {
      */
     public void write(List<? extends LogRecord> group) throws IOException {
         boolean durable = false;
-        try {
+        try (Arena scratch = Arena.ofConfined()) {
             AppendFile target = current();
             long end = countedBytes;
             long nextOrdinal = ordinals;
+            List<ByteBuffer> pieces = new ArrayList<>();
             for (LogRecord entry : group) {
-                end += frames.write(target, entry, new FrameFormat.Place(end, forcedBytes, nextOrdinal));
+                end += frames.add(entry, new FrameFormat.Place(end, forcedBytes, nextOrdinal), scratch, pieces);
                 nextOrdinal += entry.rowCount();
             }
+            target.append(pieces.toArray(ByteBuffer[]::new));
             events.appended(group.size(), (int) (nextOrdinal - ordinals), end - countedBytes);
             force(target);
             countedBytes = end;
@@ -315,13 +303,19 @@ public final class RecordLog {
     }
 
     private AppendFile reopen() throws IOException {
-        AppendFile opened = options.files().append(path(segmentNumber));
+        AppendFile opened = open(path(segmentNumber));
         file = opened;
         if (opened.length() != countedBytes) {
             throw new IOException("%s has %d bytes: expected %d; another program has changed it"
                     .formatted(path(segmentNumber), opened.length(), countedBytes));
         }
         return opened;
+    }
+
+    private AppendFile open(Path segment) throws IOException {
+        return options.durability() == Durability.FSYNC
+                ? options.files().appendForced(segment)
+                : options.files().append(segment);
     }
 
     private AppendFile startSegment() throws IOException {
@@ -361,7 +355,7 @@ public final class RecordLog {
         Path target = path(header.number());
         Path temporary = DurableFiles.temporary(target);
         files.delete(temporary);
-        AppendFile created = files.append(temporary);
+        AppendFile created = open(temporary);
         boolean published = false;
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment bytes = scratch.allocate(SegmentFormat.HEADER_BYTES);

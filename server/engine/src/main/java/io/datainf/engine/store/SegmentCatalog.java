@@ -72,8 +72,22 @@ final class SegmentCatalog {
         return leftovers;
     }
 
+    /** Makes good what a compaction failed to remove, also against a loss of power: nobody may take rows for gone that are in there. */
+    void removeReplaced(StoreFiles files) throws IOException {
+        List<Path> replaced = leftovers.stream()
+                .filter(file -> !file.toString().endsWith(DurableFiles.TEMPORARY_SUFFIX))
+                .toList();
+        if (!replaced.isEmpty()) {
+            files.forceDirectory(directory);
+            for (Path file : replaced) {
+                files.delete(file);
+            }
+            files.forceDirectory(directory);
+        }
+    }
+
     /** How many bytes of a segment count; {@link #UNKNOWN} if as many as are valid. */
-    long countedBytes(int i) throws IOException {
+    long countedBytes(int i) {
         Entry entry = entries.get(i);
         SegmentFormat.Compaction compaction = entry.header().compaction();
         if (compaction != null) {
@@ -88,7 +102,7 @@ final class SegmentCatalog {
         }
         try (Arena arena = Arena.ofConfined()) {
             return SegmentIndexFormat.read(entry.file(), arena).countedBytes();
-        } catch (StoreFormatException e) {
+        } catch (StoreFormatException | IOException e) {
             return UNKNOWN;
         }
     }
@@ -99,12 +113,11 @@ final class SegmentCatalog {
      * @param countedBytes how much of the segment counts
      */
     static @Nullable List<FrameFormat.Head> indexedHeads(
-            Entry entry, long countedBytes, RunManifest manifest, RowGeometry geometry, Arena arena)
-            throws IOException {
+            Entry entry, long countedBytes, RunManifest manifest, RowGeometry geometry, Arena arena) {
         try {
             return requireIndexedHeads(entry, countedBytes, manifest, geometry, arena);
-        } catch (StoreFormatException e) {
-            logger.info("reading a segment because of its index: {}", e.getMessage());
+        } catch (StoreFormatException | IOException e) {
+            logger.info("reading {} because of its index: {}", entry.file(), e.toString());
             return null;
         }
     }
@@ -156,12 +169,15 @@ final class SegmentCatalog {
                 directory.resolve(SegmentFormat.fileName(number)), 0, "segment " + number, "no file");
     }
 
-    private Entry readHeader(Path file, long number) throws IOException {
+    private Entry readHeader(Path file, long number) {
         Entry entry;
         try (SegmentReader reader = SegmentReader.open(file, geometry)) {
             MemorySegment header = reader.readHeader();
             entry = new Entry(file, SegmentFormat.decode(file, header, manifest, geometry), null);
         } catch (CorruptSegmentException damage) {
+            entry = new Entry(file, headerInIndex(file, number), damage);
+        } catch (IOException e) {
+            CorruptSegmentException damage = CorruptSegmentException.unreadable(file, 0, "a header", e);
             entry = new Entry(file, headerInIndex(file, number), damage);
         }
         if (entry.header().number() != number) {
@@ -171,11 +187,11 @@ final class SegmentCatalog {
         return entry;
     }
 
-    private SegmentFormat.Header headerInIndex(Path file, long number) throws IOException {
+    private SegmentFormat.Header headerInIndex(Path file, long number) {
         try (Arena arena = Arena.ofConfined()) {
             SegmentIndexFormat.Index index = SegmentIndexFormat.read(file, arena);
             return SegmentFormat.decode(index.file(), index.segmentHeader(), manifest, geometry);
-        } catch (StoreFormatException e) {
+        } catch (StoreFormatException | IOException e) {
             return new SegmentFormat.Header(number, UNKNOWN, UNKNOWN, UNKNOWN, null);
         }
     }

@@ -21,6 +21,11 @@ public interface StoreFiles {
         }
 
         @Override
+        public AppendFile appendForced(Path file) throws IOException {
+            return DirectAppendFile.open(file);
+        }
+
+        @Override
         public void createDirectory(Path directory) throws IOException {
             Files.createDirectory(directory);
         }
@@ -45,6 +50,11 @@ public interface StoreFiles {
 
     /** Opens a file to append to it, creating it if there is none. */
     AppendFile append(Path file) throws IOException;
+
+    /** The same for a file whose appends are large and forced at once, which may be written in another way. */
+    default AppendFile appendForced(Path file) throws IOException {
+        return append(file);
+    }
 
     /** Makes an empty directory. */
     void createDirectory(Path directory) throws IOException;
