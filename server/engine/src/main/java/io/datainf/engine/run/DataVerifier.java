@@ -54,13 +54,15 @@ public final class DataVerifier {
         return new Summary(verifier.runCount, verifier.rowCount, verifier.findingCount);
     }
 
-    private void verify(DataDirectory directory, String name) throws IOException {
+    private void verify(DataDirectory directory, String name) {
         runCount++;
         try {
             RunManifest manifest = directory.readManifest(name);
             new LogVerifier(directory.runDirectory(name), manifest, new Rows(manifest)).verify();
         } catch (StoreFormatException e) {
             found(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            found("run '%s' cannot be read: %s".formatted(name, e.getMessage()));
         }
     }
 

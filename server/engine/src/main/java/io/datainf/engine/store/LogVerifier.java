@@ -36,7 +36,11 @@ public final class LogVerifier {
         this.visitor = visitor;
     }
 
-    /** Verifies headers, heads, rows and indexes. */
+    /**
+     * Verifies headers, heads, rows and indexes.
+     *
+     * @throws IOException if the directory cannot be listed; a file that cannot be read is a finding
+     */
     public void verify() throws IOException {
         SegmentCatalog catalog;
         try {
@@ -51,11 +55,19 @@ public final class LogVerifier {
                 visitor.finding(String.valueOf(entry.headerDamage().getMessage()));
             }
             long countedBytes = catalog.countedBytes(i);
-            verifyFrames(entry, countedBytes);
+            try {
+                verifyFrames(entry, countedBytes);
+            } catch (IOException e) {
+                unreadable(entry.file(), e);
+            }
             if (Files.exists(SegmentIndexFormat.fileOf(entry.file()))) {
                 verifyIndex(entry, countedBytes);
             }
         }
+    }
+
+    private void unreadable(Path file, IOException cause) {
+        visitor.finding("%s cannot be read: %s".formatted(file, cause.getMessage()));
     }
 
     private void verifyFrames(SegmentCatalog.Entry entry, long countedBytes) throws IOException {
@@ -74,7 +86,7 @@ public final class LogVerifier {
         }
     }
 
-    private void verifyIndex(SegmentCatalog.Entry entry, long countedBytes) throws IOException {
+    private void verifyIndex(SegmentCatalog.Entry entry, long countedBytes) {
         try (Arena arena = Arena.ofConfined()) {
             SegmentIndexFormat.Index index = SegmentIndexFormat.read(entry.file(), arena);
             SegmentIndexFormat.heads(index, geometry);
@@ -86,6 +98,8 @@ public final class LogVerifier {
             }
         } catch (StoreFormatException e) {
             visitor.finding(e.getMessage() + "; the index will be made again");
+        } catch (IOException e) {
+            unreadable(SegmentIndexFormat.fileOf(entry.file()), e);
         }
     }
 

@@ -4,7 +4,6 @@ import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -125,10 +124,8 @@ final class LogFixture {
                     try {
                         rows.read(i, row);
                         samples.put(rows.ordinal(i), new Stored(sample.revision, sample.id, sample.q, bytes(row)));
-                    } catch (CorruptSegmentException e) {
+                    } catch (CorruptSegmentException | IOException e) {
                         damageCount++;
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
                     }
                 }
             }
@@ -230,6 +227,7 @@ final class LogFixture {
     static void flip(Path file, int position, int bit) throws IOException {
         byte[] bytes = Files.readAllBytes(file);
         bytes[position] ^= (byte) (1 << bit);
+        FaultCounts.add("flipped bits", 1);
         Files.write(file, bytes);
     }
 }
