@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
  * The writer's own thread: opens a stream, sends what the outbox holds, and opens another one when the stream
  * breaks for a reason that a new one can mend:
  *
- *   UNAVAILABLE         the server is stopping or cannot be reached
+ *   UNAVAILABLE         the server is stopping, cannot be reached, or failed to write
  *   DATA_LOSS           a batch was damaged on the way
  *   RESOURCE_EXHAUSTED  with RetryInfo: memory or disk is full
  *

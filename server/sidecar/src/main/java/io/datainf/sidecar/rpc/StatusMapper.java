@@ -50,10 +50,12 @@ final class StatusMapper {
 
     // How long a client should wait. Recoveries differ: a sample is durable within a force, a query ends within a
     // second,
-    // another server may take over, memory and disks are freed by people.
+    // another server may take over, a store that refused a write takes the next one or is probed each second, memory
+    // and disks are freed by people.
     private static final int REVISION_RETRY_MILLIS = 100;
     private static final int QUERY_RETRY_MILLIS = 500;
     private static final int RECONNECT_MILLIS = 1_000;
+    private static final int STORE_RETRY_MILLIS = 1_000;
     private static final int JOB_RETRY_MILLIS = 10_000;
     private static final int SPACE_RETRY_MILLIS = 30_000;
 
@@ -134,10 +136,12 @@ final class StatusMapper {
             return retry(
                     Code.RESOURCE_EXHAUSTED, "DISK_FULL", "no space left in the data directory", SPACE_RETRY_MILLIS);
         }
-        return status(
-                Code.INTERNAL,
-                store ? "STORE_FAILED" : "INTERNAL",
-                "internal error: see %s in the server's log".formatted(reference));
+        String message = "internal error: see %s in the server's log".formatted(reference);
+        if (cause instanceof IOException) {
+            // A write that failed is not repeated in its file: the next one goes to a new one, and may well succeed.
+            return retry(Code.UNAVAILABLE, "STORE_FAILED", message, STORE_RETRY_MILLIS);
+        }
+        return status(Code.INTERNAL, store ? "STORE_FAILED" : "INTERNAL", message);
     }
 
     private static boolean diskFull(Throwable failure) {

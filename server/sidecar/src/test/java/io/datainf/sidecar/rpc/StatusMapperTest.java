@@ -25,8 +25,17 @@ class StatusMapperTest {
     }
 
     @Test
-    void toStatus_otherIoErrors_areInternalAndHideTheCause() {
+    void toStatus_failedWrite_mayBeRetriedAndHidesTheCause() {
         assertStatus(StatusMapper.toStatus(new IOException("/secret/place: Input/output error")))
+                .is(Code.UNAVAILABLE, "STORE_FAILED")
+                .saysNot("secret")
+                .says("server's log")
+                .mayBeRetried();
+    }
+
+    @Test
+    void toStatus_storeThatTakesNothingMore_isInternalAndHidesTheCause() {
+        assertStatus(StatusMapper.toStatus(new UncheckedIOException(new IOException("/secret/place: closed"))))
                 .is(Code.INTERNAL, "STORE_FAILED")
                 .saysNot("secret")
                 .says("server's log")
