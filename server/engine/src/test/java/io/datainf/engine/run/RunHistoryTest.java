@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
+import io.datainf.engine.store.FaultCounts;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreFiles;
 import io.datainf.engine.store.StoreOptions;
@@ -51,6 +52,7 @@ class RunHistoryTest {
     @Test
     void randomHistories_matchAPlainModel() throws IOException {
         long seed = Long.getLong("datainf.seed", System.nanoTime());
+        System.out.println("seed " + seed);
         for (int history = 0; history < HISTORIES; history++) {
             Path folder = directory.resolve("history-" + history);
             try (History played =
@@ -61,6 +63,7 @@ class RunHistoryTest {
             } catch (RuntimeException | AssertionError e) {
                 throw new AssertionError("seed %d, history %d".formatted(seed + history, history), e);
             }
+            FaultCounts.add("random sequences against a model", 1);
         }
     }
 

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.DataDirectoryInUseException;
 import io.datainf.engine.store.Durability;
+import io.datainf.engine.store.FaultCounts;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreFiles;
 import io.datainf.engine.store.StoreOptions;
@@ -40,7 +41,7 @@ class RunKillIT {
 
     @Test
     void kill9_whileWriting_losesAndInventsNothing() throws Exception {
-        long seed = System.nanoTime();
+        long seed = Long.getLong("datainf.seed", System.nanoTime());
         System.out.println("seed " + seed);
         SplittableRandom random = new SplittableRandom(seed);
         Map<String, Long> acknowledged = new HashMap<>();
@@ -71,7 +72,9 @@ class RunKillIT {
             }
             assertThat(child.waitFor(30, TimeUnit.SECONDS)).isTrue();
             check(acknowledged, deleted, "seed %d, round %d".formatted(seed, round));
+            FaultCounts.add("kill -9 rounds", 1);
         }
+        FaultCounts.add("acks before those kills", acks);
         System.out.printf("killed %d times after %d acks, %d of them deletions%n", ROUNDS, acks, deleted.size());
     }
 

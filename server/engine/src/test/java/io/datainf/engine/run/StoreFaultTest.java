@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.datainf.engine.store.FaultCounts;
 import io.datainf.engine.store.FaultyFiles;
 import io.datainf.engine.store.StoreFiles;
 import java.io.IOException;
@@ -18,7 +19,9 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,7 +41,8 @@ class StoreFaultTest {
         FORCE,
         FORCE_AND_TRUNCATE,
         APPEND_AND_OPEN,
-        FORCE_AND_RENAME;
+        FORCE_AND_RENAME,
+        FORCE_AND_DIRECTORY_FORCE;
 
         void set(FaultyFiles files, boolean fails) {
             switch (this) {
@@ -54,7 +58,11 @@ class StoreFaultTest {
                 }
                 case FORCE_AND_RENAME -> {
                     files.failForces(fails);
-                    files.failNameChanges(fails);
+                    files.failRenames(fails);
+                }
+                case FORCE_AND_DIRECTORY_FORCE -> {
+                    files.failForces(fails);
+                    files.failDirectoryForces(fails);
                 }
             }
         }
@@ -94,21 +102,113 @@ class StoreFaultTest {
         }
     }
 
-    @Test
-    void create_namesCannotChange_makesNothing() throws IOException {
+    /** What fails while a run is created or deleted. */
+    enum NameFault {
+        MKDIR,
+        RENAME,
+        ANY_NAME,
+        WRITE,
+        OPEN,
+        DIRECTORY_FORCE;
+
+        void set(FaultyFiles files, boolean fails) {
+            switch (this) {
+                case MKDIR -> files.failDirectories(fails);
+                case RENAME -> files.failRenames(fails);
+                case ANY_NAME -> files.failNameChanges(fails);
+                case WRITE -> files.limitAppends(fails ? 10 : FaultyFiles.UNLIMITED);
+                case OPEN -> files.failOpens(fails);
+                case DIRECTORY_FORCE -> files.failDirectoryForces(fails);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"RENAME", "ANY_NAME", "OPEN", "DIRECTORY_FORCE"})
+    void faults_whileASegmentIsBegun_applyNothingAndPass(NameFault fault) throws IOException {
+        FaultyFiles files = new FaultyFiles();
+        Map<Long, float[]> model = new HashMap<>();
+        int failures = 0;
+        try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, files)) {
+            Run run = registry.create(definition("run"));
+            RunWriter writer = run.openWriter("writer");
+            for (long id = 1; id <= 100; id++) {
+                fault.set(files, true);
+                Throwable failure = outcome(writer.append(batch(id, id, gradient(id))));
+                if (failure != null) {
+                    failures++;
+                    assertThat(failure).isInstanceOf(IOException.class).hasMessageStartingWith("injected fault");
+                    try (RunSnapshot snapshot = run.snapshot()) {
+                        assertHolds(snapshot, model);
+                    }
+                    fault.set(files, false);
+                    await(writer.append(batch(id, id, gradient(id))));
+                }
+                model.put(id, gradient(id));
+            }
+            fault.set(files, false);
+        }
+        assertThat(failures).as("segments begun").isGreaterThan(4);
+        try (RunRegistry registry = RunFixture.open(directory);
+                RunSnapshot snapshot = registry.get(ID).snapshot()) {
+            assertHolds(snapshot, model);
+            assertThat(registry.get(ID).damagedCount()).isZero();
+        }
+    }
+
+    /** What the stage fails with, or null. */
+    private static @Nullable Throwable outcome(CompletionStage<BatchReceipt> stage) {
+        return stage.<@Nullable Throwable>handle((receipt, failure) -> failure)
+                .toCompletableFuture()
+                .orTimeout(1, TimeUnit.MINUTES)
+                .join();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void create_fails_makesNothing(NameFault fault) throws IOException {
         FaultyFiles files = new FaultyFiles();
         try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, files)) {
-            files.failNameChanges(true);
-            assertThatIOException().isThrownBy(() -> registry.create(definition("run")));
+            fault.set(files, true);
+            assertThatIOException()
+                    .isThrownBy(() -> registry.create(definition("run")))
+                    .withMessageStartingWith("injected fault");
             assertThat(registry.list("", 10)).isEmpty();
-            files.failNameChanges(false);
+            fault.set(files, false);
             assertThat(registry.create(definition("run")).sampleCount()).isZero();
+        }
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            assertThat(registry.list("", 10)).hasSize(1);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"RENAME", "ANY_NAME"})
+    void delete_fails_keepsTheRun(NameFault fault) throws IOException {
+        FaultyFiles files = new FaultyFiles();
+        try (RunRegistry registry = RunFixture.open(directory, RunFixture.BUDGET, files)) {
+            Run run = registry.create(definition("run"));
+            RunWriter writer = run.openWriter("writer");
+            await(writer.append(batch(1, 1, gradient(1))));
+            fault.set(files, true);
+            assertThatIOException().isThrownBy(() -> registry.delete(ID)).withMessageStartingWith("injected fault");
+            fault.set(files, false);
+            try (RunSnapshot snapshot = registry.get(ID).snapshot()) {
+                assertHolds(snapshot, Map.of(1L, gradient(1)));
+            }
+            registry.delete(ID);
+            assertThat(registry.list("", 10)).isEmpty();
+        }
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            assertThat(registry.list("", 10)).isEmpty();
         }
     }
 
     @Test
     void diskFull_queriesGoOn_andWritesWhenSpaceReturns() throws Exception {
-        assumeTrue(command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory.toString()), "not root");
+        assumeTrue(
+                command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory.toString()),
+                "needs the right to mount a tmpfs");
         try {
             Path ballast = directory.resolve("ballast");
             Files.write(ballast, new byte[800 << 10]);
@@ -117,17 +217,15 @@ class StoreFaultTest {
                 Run run = registry.create(definition("run"));
                 RunWriter writer = run.openWriter("writer");
                 long id = 1;
-                Throwable full = null;
+                @Nullable Throwable full = null;
                 while (full == null) {
-                    var receipt = writer.append(batch(id, id, gradient(id)));
-                    full = receipt.handle((done, failure) -> failure)
-                            .toCompletableFuture()
-                            .get(1, TimeUnit.MINUTES);
+                    full = outcome(writer.append(batch(id, id, gradient(id))));
                     if (full == null) {
                         model.put(id, gradient(id));
                         id++;
                     }
                 }
+                FaultCounts.add("disks that ran full", 1);
                 assertThat(full).isInstanceOf(IOException.class).hasMessageContaining("No space left on device");
                 registry.maintain();
                 assertThat(registry.writeTrouble())

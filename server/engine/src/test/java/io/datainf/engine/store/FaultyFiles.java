@@ -15,6 +15,8 @@ public final class FaultyFiles implements StoreFiles {
     private volatile boolean truncateFails;
     private volatile boolean openFails;
     private volatile boolean nameChangesFail;
+    private volatile boolean directoriesFail;
+    private volatile boolean renamesFail;
     private volatile boolean directoryForcesFail;
     private volatile boolean indexesFail;
 
@@ -46,6 +48,16 @@ public final class FaultyFiles implements StoreFiles {
     /** Whether opening fails. */
     public void failOpens(boolean fails) {
         openFails = fails;
+    }
+
+    /** Whether making directories fails. */
+    public void failDirectories(boolean fails) {
+        directoriesFail = fails;
+    }
+
+    /** Whether renaming fails. */
+    public void failRenames(boolean fails) {
+        renamesFail = fails;
     }
 
     /** Whether making, renaming and removing files and directories fails. */
@@ -96,13 +108,13 @@ public final class FaultyFiles implements StoreFiles {
 
     @Override
     public void createDirectory(Path directory) throws IOException {
-        failIf(nameChangesFail, "mkdir");
+        failIf(nameChangesFail || directoriesFail, "mkdir");
         SYSTEM.createDirectory(directory);
     }
 
     @Override
     public void rename(Path from, Path to) throws IOException {
-        failIf(nameChangesFail, "rename");
+        failIf(nameChangesFail || renamesFail, "rename");
         SYSTEM.rename(from, to);
     }
 
@@ -119,6 +131,7 @@ public final class FaultyFiles implements StoreFiles {
 
     private static void failIf(boolean fails, String operation) throws IOException {
         if (fails) {
+            FaultCounts.add("injected faults: " + operation, 1);
             throw new IOException("injected fault: " + operation);
         }
     }

@@ -45,6 +45,7 @@ class ManifestFormatTest {
             byte[] flipped = bytes.clone();
             flipped[bit / 8] ^= (byte) (1 << bit % 8);
             Path file = written(flipped);
+            FaultCounts.add("flipped bits", 1);
             assertThatThrownBy(() -> ManifestFormat.read(file))
                     .as("bit %d", bit)
                     .isInstanceOf(StoreFormatException.class)

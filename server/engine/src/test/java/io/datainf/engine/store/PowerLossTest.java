@@ -33,7 +33,7 @@ class PowerLossTest {
 
     @Test
     void recovery_afterPowerLossAtAnyChange_holdsWhatWasAcknowledged() throws IOException {
-        long seed = System.nanoTime();
+        long seed = Long.getLong("datainf.seed", System.nanoTime());
         for (int history = 0; history < HISTORIES; history++) {
             try {
                 new History(temporary.resolve("history-" + history), new SplittableRandom(seed + history)).play();
@@ -42,6 +42,7 @@ class PowerLossTest {
             }
         }
         System.out.println("power lost " + images + " times in " + HISTORIES + " histories, seed " + seed);
+        FaultCounts.add("losses of power", images);
         assertThat(images).isGreaterThan(HISTORIES * GROUPS);
     }
 

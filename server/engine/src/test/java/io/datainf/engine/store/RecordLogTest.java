@@ -114,6 +114,7 @@ class RecordLogTest {
         for (long length = acknowledged; length <= end; length++) {
             copy(directory, damaged);
             cutTo(segment(damaged, 1), length);
+            FaultCounts.add("cut points of the last groups", 1);
             List<BatchRecord> whole = length >= end - FrameFormat.MARK_BYTES
                     ? List.of(first, second, third)
                     : length >= middle - FrameFormat.MARK_BYTES ? List.of(first, second) : List.of(first);

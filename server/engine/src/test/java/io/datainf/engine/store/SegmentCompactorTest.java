@@ -151,6 +151,7 @@ class SegmentCompactorTest {
                 break;
             }
             changes++;
+            FaultCounts.add("kills at each step of a compaction", 1);
         }
         assertThat(changes).as("changes").isGreaterThan(15);
     }
