@@ -16,25 +16,30 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** The distribution as a process of its own, with its data in a temporary folder, which goes with it. */
-final class ServerProcess implements AutoCloseable {
+public final class ServerProcess implements AutoCloseable {
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);
-    private static final Duration STEP = Duration.ofMillis(50);
+    private static final Duration STEP = Duration.ofMillis(10);
     private static final String HEAP = "jvm_memory_used_bytes{area=\"heap\"";
 
     private final Path folder;
-    private final Process process;
+    private final ProcessBuilder builder;
     private final Thread killer;
     private final HttpClient http = HttpClient.newHttpClient();
-    private final URI metrics;
-    private final long pid;
+    private volatile Process process;
+    private JsonObject ready = new JsonObject();
 
-    private ServerProcess(Path folder, Process process, Thread killer, JsonObject ready) {
+    private ServerProcess(Path folder, ProcessBuilder builder) throws IOException {
         this.folder = folder;
-        this.process = process;
-        this.killer = killer;
-        this.metrics = URI.create("http://" + ready.get("http").getAsString() + "/metrics");
-        this.pid = ready.get("pid").getAsLong();
+        this.builder = builder;
+        this.process = builder.start();
+        // For Ctrl-C, which ends the server too, but not its files.
+        this.killer = new Thread(() -> {
+            process.destroyForcibly();
+            process.onExit().join();
+            delete(folder);
+        });
+        Runtime.getRuntime().addShutdownHook(killer);
     }
 
     /**
@@ -43,10 +48,8 @@ final class ServerProcess implements AutoCloseable {
      * @param launcher {@code bin/datainf-server} of the distribution
      * @param options of {@code serve}, beside those that say where
      */
-    static ServerProcess start(Path launcher, List<String> options) throws IOException, InterruptedException {
+    public static ServerProcess start(Path launcher, List<String> options) throws IOException, InterruptedException {
         Path folder = Files.createTempDirectory("datainf");
-        Path readyFile = folder.resolve("ready.json");
-        Path log = folder.resolve("server.log");
         ProcessBuilder builder = new ProcessBuilder(
                 launcher.toString(),
                 "serve",
@@ -54,30 +57,50 @@ final class ServerProcess implements AutoCloseable {
                 "--listen=127.0.0.1:0",
                 "--http=127.0.0.1:0",
                 "--unix-socket=" + folder.resolve("grpc"),
-                "--ready-file=" + readyFile);
+                "--ready-file=" + readyFile(folder));
         builder.command().addAll(options);
-        Process process =
-                builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-        // For Ctrl-C, which ends the server too, but not its files.
-        Thread killer = new Thread(() -> {
-            process.destroyForcibly();
-            process.onExit().join();
-            delete(folder);
-        });
-        Runtime.getRuntime().addShutdownHook(killer);
+        builder.redirectErrorStream(true).redirectOutput(log(folder).toFile());
+        ServerProcess server = new ServerProcess(folder, builder);
+        server.awaitReady();
+        return server;
+    }
+
+    /** Kills the server, starts it again on the same files, and returns once it serves. */
+    public void killAndRestart() throws IOException, InterruptedException {
+        process.destroyForcibly();
+        process.onExit().join();
+        Files.delete(readyFile(folder));
+        process = builder.start();
+        awaitReady();
+    }
+
+    private void awaitReady() throws IOException, InterruptedException {
+        Path file = readyFile(folder);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (!Files.exists(readyFile)) {
+        while (!Files.exists(file)) {
             if (process.waitFor(STEP.toMillis(), TimeUnit.MILLISECONDS) || System.nanoTime() > deadline) {
                 throw new IOException(
-                        "the server is not ready after %s:%n%s".formatted(PATIENCE, Files.readString(log)));
+                        "the server is not ready after %s:%n%s".formatted(PATIENCE, Files.readString(log(folder))));
             }
         }
-        JsonObject ready = JsonParser.parseString(Files.readString(readyFile)).getAsJsonObject();
-        return new ServerProcess(folder, process, killer, ready);
+        ready = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+    }
+
+    private static Path readyFile(Path folder) {
+        return folder.resolve("ready.json");
+    }
+
+    private static Path log(Path folder) {
+        return folder.resolve("server.log");
+    }
+
+    /** Where its data lies. */
+    public Path dataDirectory() {
+        return folder.resolve("data");
     }
 
     /** Where clients connect. */
-    String target() {
+    public String target() {
         return "unix:" + folder.resolve("grpc");
     }
 
@@ -102,6 +125,7 @@ final class ServerProcess implements AutoCloseable {
 
     /** The sum of the series that begin like this. */
     double metric(String beginning) throws IOException, InterruptedException {
+        URI metrics = URI.create("http://" + ready.get("http").getAsString() + "/metrics");
         String page = http.send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofString())
                 .body();
         List<String> lines =
@@ -116,6 +140,7 @@ final class ServerProcess implements AutoCloseable {
 
     /** Collects the server's garbage. */
     void collectGarbage() throws IOException, InterruptedException {
+        long pid = ready.get("pid").getAsLong();
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         int status = new ProcessBuilder(jcmd, Long.toString(pid), "GC.run")
                 .redirectErrorStream(true)

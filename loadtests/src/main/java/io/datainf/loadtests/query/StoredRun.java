@@ -14,7 +14,7 @@ import io.datainf.client.WriterOptions;
  * @param sampleCount samples, n
  * @param bfloat16 whether rows are stored in bfloat16 instead of float32
  */
-record StoredRun(String id, int blockCount, int sampleCount, boolean bfloat16) {
+public record StoredRun(String id, int blockCount, int sampleCount, boolean bfloat16) {
 
     /** Blocks of a sample of RoBERTa-large. */
     static final int ALL_BLOCKS = 96;
@@ -25,17 +25,17 @@ record StoredRun(String id, int blockCount, int sampleCount, boolean bfloat16) {
     private static final int BATCH_BYTES = 7 << 19;
 
     /** Elements of a sample, D. */
-    int dimension() {
+    public int dimension() {
         return blockCount * RANK * WIDTH;
     }
 
     /** Bytes of all stored rows. */
-    long storedBytes() {
+    public long storedBytes() {
         return (long) sampleCount * dimension() * (bfloat16 ? Short.BYTES : Float.BYTES);
     }
 
     /** Makes the run and sends its samples; returns when all are durable. */
-    void store(DataInfClient client, RandomGradients gradients) throws InterruptedException {
+    public void store(DataInfClient client, RandomGradients gradients) throws InterruptedException {
         long startNanos = System.nanoTime();
         RunDefinition.Builder definition = RunDefinition.builder(id);
         for (int block = 0; block < blockCount; block++) {
