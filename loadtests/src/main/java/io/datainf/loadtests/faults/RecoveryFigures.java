@@ -37,8 +37,8 @@ final class RecoveryFigures {
                     Figure.reported("killed server serves again, %s listed".formatted(samples), held, "s"),
                     Figure.reported("one reading of the current segment", reading, "s"),
                     Figure.atMost(
-                            "killed server serves again, %s listed, less that reading".formatted(samples),
-                            held - reading,
+                            "%s listed, later than none, less that reading".formatted(samples),
+                            held - empty - reading,
                             "s",
                             MOST_SECONDS));
         }
