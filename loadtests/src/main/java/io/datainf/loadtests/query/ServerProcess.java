@@ -104,18 +104,13 @@ public final class ServerProcess implements AutoCloseable {
         return "unix:" + folder.resolve("grpc");
     }
 
-    /** Where its data lies. */
-    Path dataDirectory() {
-        return folder.resolve("data");
-    }
-
     /** Most bytes of memory that the process has had resident so far, page cache not counted. */
     double peakResidentBytes() throws IOException {
-        return Files.readAllLines(Path.of("/proc/%d/status".formatted(pid))).stream()
+        return Files.readAllLines(Path.of("/proc/%d/status".formatted(pid()))).stream()
                 .filter(line -> line.startsWith("VmHWM:"))
                 .mapToDouble(line -> 1024 * Double.parseDouble(line.replaceAll("[^0-9]", "")))
                 .findFirst()
-                .orElseThrow(() -> new IOException("process %d has no VmHWM".formatted(pid)));
+                .orElseThrow(() -> new IOException("process %d has no VmHWM".formatted(pid())));
     }
 
     /** Bytes of the Java heap in use now, garbage included. */
@@ -138,11 +133,14 @@ public final class ServerProcess implements AutoCloseable {
                 .sum();
     }
 
+    private long pid() {
+        return ready.get("pid").getAsLong();
+    }
+
     /** Collects the server's garbage. */
     void collectGarbage() throws IOException, InterruptedException {
-        long pid = ready.get("pid").getAsLong();
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
-        int status = new ProcessBuilder(jcmd, Long.toString(pid), "GC.run")
+        int status = new ProcessBuilder(jcmd, Long.toString(pid()), "GC.run")
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start()

@@ -322,13 +322,13 @@ public final class Run {
     }
 
     /**
-     * Removes the files while nothing else touches them, ends the writers, whose waiting batches fail, and lets the rows go. If
-     * the files stay, so does the run.
+     * Removes the files while nothing else touches them; waiting batches fail. If the files stay, so does the run; otherwise
+     * {@link #deleted} must follow.
      *
      * @param removal removes the files
      * @param gone whether they are gone
      */
-    void delete(LogTask.Action removal, BooleanSupplier gone) throws IOException {
+    void removeFiles(LogTask.Action removal, BooleanSupplier gone) throws IOException {
         compaction.pause(true);
         try {
             synchronized (maintenance) {
@@ -339,15 +339,12 @@ public final class Run {
                 }
             }
         } finally {
-            if (closed) {
-                deleted();
-            } else {
-                compaction.pause(false);
-            }
+            compaction.pause(closed);
         }
     }
 
-    private void deleted() {
+    /** Ends the writers and lets the rows go, once nobody finds the run any more. */
+    void deleted() {
         loader.cancel();
         log.stop(new UnknownRunException(definition.id()), false).forEach(RunWriter::end);
         rows.release();

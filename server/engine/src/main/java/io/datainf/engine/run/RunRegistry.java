@@ -173,13 +173,16 @@ public final class RunRegistry implements AutoCloseable {
             BooleanSupplier gone = () -> !Files.exists(held.runDirectory(name));
             try {
                 if (entry instanceof Entry.Open(Run run)) {
-                    run.delete(() -> held.deleteRun(name), gone);
+                    run.removeFiles(() -> held.deleteRun(name), gone);
                 } else {
                     held.deleteRun(name);
                 }
             } finally {
                 if (gone.getAsBoolean()) {
                     entries.remove(name);
+                    if (entry instanceof Entry.Open(Run run)) {
+                        run.deleted();
+                    }
                 }
             }
         }
