@@ -7,7 +7,6 @@ import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * All runs of one data directory, which it locks. Safe for any number of threads.
  *
- * <p>A run that cannot be opened, because a file of it is damaged, does not stop the others:
+ * <p>A run is opened when it is first asked for. One that cannot be, because a file of it is damaged, does not stop the others:
  * {@link #get} throws what was wrong with it, {@link #list} leaves it out, {@link #delete} removes it.
  */
 public final class RunRegistry implements AutoCloseable {
@@ -36,17 +36,8 @@ public final class RunRegistry implements AutoCloseable {
 
     // More of them would only make the disk seek.
     private static final int LOADER_THREADS = 2;
+    private static final int MAX_OPENING = 4;
     private static final long MAINTENANCE_MILLIS = 1_000;
-
-    /** What is known of one run. */
-    private sealed interface Entry {
-
-        /** It serves. */
-        record Open(Run run) implements Entry {}
-
-        /** It could not be opened. */
-        record Refused(RuntimeException reason) implements Entry {}
-    }
 
     private final MemoryBudget budget;
     private final MemoryBalance balance;
@@ -59,13 +50,15 @@ public final class RunRegistry implements AutoCloseable {
             Thread.ofPlatform().name("datainf-load-", 0).daemon().factory());
     private final ScheduledExecutorService maintainer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().name("datainf-maintain").daemon().factory());
-    private final ConcurrentSkipListMap<String, Entry> entries = new ConcurrentSkipListMap<>();
+    private final ConcurrentSkipListMap<String, RunSlot> slots = new ConcurrentSkipListMap<>();
+    private final Semaphore opening = new Semaphore(MAX_OPENING);
+    private final long startNanos = System.nanoTime();
     // Held while runs are created and deleted, I/O included: both are rare, and order matters between them.
     private final Object lock = new Object();
     // Held while runs are maintained, which takes long and is for one thread at a time.
     private final Object maintenance = new Object();
 
-    @GuardedBy("lock")
+    // Changed under the lock.
     private final DataDirectory directory;
 
     @GuardedBy("lock")
@@ -80,7 +73,7 @@ public final class RunRegistry implements AutoCloseable {
     }
 
     /**
-     * Locks the data directory, creating it if need be, and recovers its runs.
+     * Locks the data directory, creating it if need be, and lists its runs, which are recovered one by one when they are asked for.
      *
      * @param memoryBudgetBytes most bytes of rows to hold in memory, over all runs; what is beyond is read from the files when it is asked for
      * @param events is told what the store does
@@ -99,7 +92,7 @@ public final class RunRegistry implements AutoCloseable {
         RunRegistry registry = new RunRegistry(directory, budget, events, options);
         boolean opened = false;
         try {
-            registry.openRuns();
+            registry.listRuns();
             Future<?> ignored = registry.maintainer.scheduleWithFixedDelay(
                     registry::maintain, MAINTENANCE_MILLIS, MAINTENANCE_MILLIS, TimeUnit.MILLISECONDS);
             opened = true;
@@ -118,39 +111,43 @@ public final class RunRegistry implements AutoCloseable {
      */
     public Run create(RunDefinition definition) throws IOException {
         String name = definition.id().value();
+        RunSlot slot;
         synchronized (lock) {
             requireOpen();
-            Entry entry = entries.get(name);
-            if (entry == null) {
+            slot = slots.get(name);
+            if (slot == null) {
                 directory.createRun(definition.toManifest(Instant.now()));
-                entry = open(name);
-                entries.put(name, entry);
+                slot = new RunSlot(definition.id(), this::open);
+                slots.put(name, slot);
             }
-            Run run = run(entry);
-            run.definition().requireSame(definition);
-            return run;
         }
+        Run run = slot.get();
+        run.definition().requireSame(definition);
+        return run;
     }
 
     /**
-     * Returns a run.
+     * Returns a run; reads its log first if nobody has asked for it before.
      *
      * @throws UnknownRunException if there is none of this id
      * @throws io.datainf.engine.store.StoreFormatException if its files are damaged or of another version
+     * @throws java.io.UncheckedIOException if they cannot be read now
      */
     public Run get(RunId id) {
-        Entry entry = entries.get(id.value());
-        if (entry == null) {
+        RunSlot slot = slots.get(id.value());
+        if (slot == null) {
             throw new UnknownRunException(id);
         }
-        return run(entry);
+        return slot.get();
     }
 
-    /** Returns at most {@code limit} runs in ascending order of id, those after {@code after}; "" begins at the first. */
+    /**
+     * Returns at most {@code limit} runs in ascending order of id, those after {@code after}; "" begins at the first. Opens what it
+     * returns.
+     */
     public List<Run> list(String after, int limit) {
-        return entries.tailMap(after, false).values().stream()
-                .filter(Entry.Open.class::isInstance)
-                .map(RunRegistry::run)
+        return slots.tailMap(after, false).values().stream()
+                .flatMap(slot -> slot.ifSound().stream())
                 .limit(limit)
                 .toList();
     }
@@ -164,46 +161,36 @@ public final class RunRegistry implements AutoCloseable {
         String name = id.value();
         synchronized (lock) {
             requireOpen();
-            Entry entry = entries.get(name);
-            if (entry == null) {
+            RunSlot slot = slots.get(name);
+            if (slot == null) {
                 throw new UnknownRunException(id);
             }
-            // The log thread uses it for us while we hold the lock.
-            DataDirectory held = directory;
-            BooleanSupplier gone = () -> !Files.exists(held.runDirectory(name));
+            BooleanSupplier gone = () -> !Files.exists(directory.runDirectory(name));
             try {
-                if (entry instanceof Entry.Open(Run run)) {
-                    run.removeFiles(() -> held.deleteRun(name), gone);
-                } else {
-                    held.deleteRun(name);
-                }
+                slot.removeFiles(() -> directory.deleteRun(name), gone);
             } finally {
                 if (gone.getAsBoolean()) {
-                    entries.remove(name);
-                    if (entry instanceof Entry.Open(Run run)) {
-                        run.deleted();
-                    }
+                    slots.remove(name);
+                    slot.deleted();
                 }
             }
         }
     }
 
-    /** Rows and bytes held over all runs, and what the log has done so far: for metrics. */
+    /** Rows and bytes held over all open runs: for metrics. */
     public StorageFigures figures() {
-        long runCount = 0;
         long rowCount = 0;
         long residentCount = 0;
         long damagedCount = 0;
-        for (Entry entry : entries.values()) {
-            runCount++;
-            if (entry instanceof Entry.Open open) {
-                rowCount += open.run().sampleCount();
-                residentCount += open.run().residentCount();
-                damagedCount += open.run().damagedCount();
-            }
+        List<Run> open = openRuns();
+        for (Run run : open) {
+            rowCount += run.sampleCount();
+            residentCount += run.residentCount();
+            damagedCount += run.damagedCount();
         }
         return new StorageFigures(
-                runCount,
+                slots.size(),
+                open.size(),
                 rowCount,
                 residentCount,
                 damagedCount,
@@ -229,11 +216,7 @@ public final class RunRegistry implements AutoCloseable {
                 return;
             }
             closed = true;
-            for (Entry entry : entries.values()) {
-                if (entry instanceof Entry.Open open) {
-                    open.run().close();
-                }
-            }
+            slots.values().forEach(RunSlot::close);
             loaders.close();
             readers.close();
             directory.close();
@@ -246,7 +229,8 @@ public final class RunRegistry implements AutoCloseable {
             probe();
         }
         synchronized (maintenance) {
-            for (Run run : openRunsNow()) {
+            openOverdue();
+            for (Run run : openRuns()) {
                 try {
                     run.maintain();
                 } catch (RuntimeException | Error e) {
@@ -263,7 +247,7 @@ public final class RunRegistry implements AutoCloseable {
     void balanceMemory(Duration idle) {
         synchronized (maintenance) {
             try {
-                balance.step(openRunsNow(), idle);
+                balance.step(openRuns(), idle);
             } catch (RuntimeException e) {
                 logger.error("memory cannot be balanced", e);
             }
@@ -278,9 +262,9 @@ public final class RunRegistry implements AutoCloseable {
     public void compact() throws IOException {
         IOException failure = new IOException("not all runs could be compacted");
         synchronized (maintenance) {
-            for (Entry entry : entries.values()) {
+            for (RunSlot slot : slots.values()) {
                 try {
-                    run(entry).compact();
+                    slot.get().compact();
                 } catch (IOException | RuntimeException e) {
                     failure.addSuppressed(e);
                 }
@@ -291,11 +275,15 @@ public final class RunRegistry implements AutoCloseable {
         }
     }
 
-    private List<Run> openRunsNow() {
-        return entries.values().stream()
-                .filter(Entry.Open.class::isInstance)
-                .map(RunRegistry::run)
-                .toList();
+    private List<Run> openRuns() {
+        return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();
+    }
+
+    /** Opens one run that nobody has asked for in time: it may hold deleted samples, which are to leave the files. */
+    private void openOverdue() {
+        if (System.nanoTime() - startNanos >= options.compaction().deadline().toNanos()) {
+            slots.values().stream().filter(RunSlot::untried).findFirst().ifPresent(RunSlot::ifSound);
+        }
     }
 
     private void probe() {
@@ -310,11 +298,11 @@ public final class RunRegistry implements AutoCloseable {
         }
     }
 
-    private void openRuns() throws IOException {
+    private void listRuns() throws IOException {
         synchronized (lock) {
             for (String name : directory.runNames()) {
                 if (RunId.valid(name)) {
-                    entries.put(name, open(name));
+                    slots.put(name, new RunSlot(new RunId(name), this::open));
                 } else {
                     logger.warn("{} is not the directory of a run: ignored", directory.runDirectory(name));
                 }
@@ -322,28 +310,16 @@ public final class RunRegistry implements AutoCloseable {
         }
     }
 
-    /** Opens one run, however long that takes: the place to make opening lazy. */
-    @GuardedBy("lock")
-    private Entry open(String name) {
+    private Run open(RunId id) throws IOException {
+        opening.acquireUninterruptibly();
         try {
-            RunManifest manifest = directory.readManifest(name);
-            Run run = Run.open(directory.runDirectory(name), manifest, budget, options, events, health, readers);
+            RunManifest manifest = directory.readManifest(id.value());
+            Run run = Run.open(directory.runDirectory(id.value()), manifest, budget, options, events, health, readers);
             loaders.execute(run::load);
-            return new Entry.Open(run);
-        } catch (RuntimeException e) {
-            logger.error("run '{}' is not served", name, e);
-            return new Entry.Refused(e);
-        } catch (IOException e) {
-            logger.error("run '{}' is not served", name, e);
-            return new Entry.Refused(new UncheckedIOException(e));
+            return run;
+        } finally {
+            opening.release();
         }
-    }
-
-    private static Run run(Entry entry) {
-        return switch (entry) {
-            case Entry.Open(Run run) -> run;
-            case Entry.Refused(RuntimeException reason) -> throw reason;
-        };
     }
 
     @GuardedBy("lock")

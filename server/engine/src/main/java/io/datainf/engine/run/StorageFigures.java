@@ -1,9 +1,10 @@
 package io.datainf.engine.run;
 
 /**
- * What is held, over all runs, at one moment.
+ * What is held at one moment; rows and bytes are those of open runs.
  *
  * @param runCount runs
+ * @param openRunCount those of them that have been asked for, and so opened
  * @param rowCount live rows
  * @param residentCount those of them that are in memory
  * @param damagedCount samples that cannot be read
@@ -13,6 +14,7 @@ package io.datainf.engine.run;
  */
 public record StorageFigures(
         long runCount,
+        long openRunCount,
         long rowCount,
         long residentCount,
         long damagedCount,

@@ -117,7 +117,7 @@ class RunConcurrencyTest {
                     writer.get();
                 }
             }
-            assertThat(registry.figures()).isEqualTo(new StorageFigures(0, 0, 0, 0, 0, RunFixture.BUDGET, true));
+            assertThat(registry.figures()).isEqualTo(new StorageFigures(0, 0, 0, 0, 0, 0, RunFixture.BUDGET, true));
         }
     }
 

@@ -31,6 +31,7 @@ final class MeterNames {
     static final String QUERY_QUEUE_DEPTH = "datainf.query.queue.depth";
 
     static final String RUNS = "datainf.runs";
+    static final String RUNS_OPEN = "datainf.runs.open";
     static final String SAMPLES_HELD = "datainf.samples.held";
     static final String SAMPLES_RESIDENT = "datainf.samples.resident";
     static final String SAMPLES_DAMAGED = "datainf.samples.damaged";

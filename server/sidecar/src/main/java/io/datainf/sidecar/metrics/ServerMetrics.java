@@ -82,7 +82,13 @@ public final class ServerMetrics implements AutoCloseable {
     /** Shows what is held; {@code figures} is asked at each scrape. */
     public void watchStorage(Supplier<StorageFigures> figures) {
         gauge(MeterNames.RUNS, "Runs in the data directory", null, figures, StorageFigures::runCount);
-        gauge(MeterNames.SAMPLES_HELD, "Live samples over all runs", null, figures, StorageFigures::rowCount);
+        gauge(
+                MeterNames.RUNS_OPEN,
+                "Runs that were asked for since the start, and so opened",
+                null,
+                figures,
+                StorageFigures::openRunCount);
+        gauge(MeterNames.SAMPLES_HELD, "Live samples over all open runs", null, figures, StorageFigures::rowCount);
         gauge(
                 MeterNames.SAMPLES_RESIDENT,
                 "Live samples in memory; the others are read from the files",
@@ -91,7 +97,7 @@ public final class ServerMetrics implements AutoCloseable {
                 StorageFigures::residentCount);
         gauge(
                 MeterNames.SAMPLES_DAMAGED,
-                "Samples that were acknowledged and cannot be read any more",
+                "Samples of open runs that were acknowledged and cannot be read any more",
                 null,
                 figures,
                 StorageFigures::damagedCount);

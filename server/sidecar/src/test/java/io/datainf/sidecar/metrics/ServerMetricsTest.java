@@ -106,11 +106,12 @@ class ServerMetricsTest {
 
     @Test
     void storage_isAskedAtEachScrape() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 1, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 4, true));
 
         assertThat(scrape())
                 .contains(
-                        "datainf_runs 1.0",
+                        "datainf_runs 2.0",
+                        "datainf_runs_open 1.0",
                         "datainf_samples_held 2.0",
                         "datainf_samples_resident 1.0",
                         "datainf_samples_damaged 5.0",
@@ -121,7 +122,7 @@ class ServerMetricsTest {
 
     @Test
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
-        metrics.watchStorage(() -> new StorageFigures(1, 2, 1, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 4, true));
         metrics.watchQueryQueue(() -> 0);
         metrics.showEngine("vector");
 
