@@ -146,7 +146,7 @@ public final class ServerProcess implements AutoCloseable {
                 .start()
                 .waitFor();
         if (status != 0) {
-            throw new IOException("jcmd %d GC.run ended with %d".formatted(pid, status));
+            throw new IOException("jcmd %d GC.run ended with %d".formatted(pid(), status));
         }
     }
 
