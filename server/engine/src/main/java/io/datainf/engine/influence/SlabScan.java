@@ -65,11 +65,18 @@ final class SlabScan {
             fillAhead();
             stretches.forEach(this::take);
         } finally {
-            ahead.forEach(filling -> filling.done.exceptionally(failure -> null).join());
-            ahead.forEach(filling -> filling.rows.matrix().close());
-            free.forEach(GradientMatrix::close);
-            context.pool().unlockReading();
+            try {
+                release();
+            } finally {
+                context.pool().unlockReading();
+            }
         }
+    }
+
+    private void release() {
+        ahead.forEach(filling -> filling.done.exceptionally(failure -> null).join());
+        ahead.forEach(filling -> filling.rows.matrix().close());
+        free.forEach(GradientMatrix::close);
     }
 
     /** Slabs, those in memory joined to their neighbours. */

@@ -66,8 +66,7 @@ final class Nd4jDeviceRows implements Nd4jRowCache {
             return once(tile);
         }
         long first = tile.firstOrdinal() / TILE_ROWS * TILE_ROWS;
-        Key key =
-                new Key(matrix, first, tile.blocks().firstBlock(), tile.blocks().endBlock());
+        Key key = Key.of(tile, first);
         @Nullable Entry present = entries.get(key);
         if (present != null && first + present.tile.rowCount() >= tile.firstOrdinal() + tile.rowCount()) {
             present.users++;
@@ -89,11 +88,7 @@ final class Nd4jDeviceRows implements Nd4jRowCache {
     /** A copy of rows that change afterwards: it goes with its only user. */
     @GuardedBy("this")
     private Entry once(GradientTile tile) {
-        Key key = new Key(
-                tile.matrix(),
-                tile.firstOrdinal(),
-                tile.blocks().firstBlock(),
-                tile.blocks().endBlock());
+        Key key = Key.of(tile, tile.firstOrdinal());
         Entry entry = new Entry(key, tile);
         entry.users = 1;
         entry.removed = true;
@@ -138,7 +133,17 @@ final class Nd4jDeviceRows implements Nd4jRowCache {
         entry.close();
     }
 
-    private record Key(GradientMatrix matrix, long firstOrdinal, int firstBlock, int endBlock) {}
+    private record Key(GradientMatrix matrix, int generation, long firstOrdinal, int firstBlock, int endBlock) {
+
+        static Key of(GradientTile tile, long firstOrdinal) {
+            return new Key(
+                    tile.matrix(),
+                    tile.matrix().generation(),
+                    firstOrdinal,
+                    tile.blocks().firstBlock(),
+                    tile.blocks().endBlock());
+        }
+    }
 
     /** A tile and its copy, which whoever comes first makes and the others wait for. */
     private static final class Entry {

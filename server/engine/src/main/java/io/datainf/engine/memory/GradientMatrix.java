@@ -1,6 +1,7 @@
 package io.datainf.engine.memory;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Stored gradients, [n, D] row-major, off-heap, one row a sample in ordinal order: those of a run, or a window that is moved over
@@ -18,6 +19,7 @@ public final class GradientMatrix implements AutoCloseable {
     private final BlockLayout layout;
     private final ElementType elementType;
     private final OffHeapRows rows;
+    private final AtomicInteger generation = new AtomicInteger();
     private final boolean window;
     private long firstOrdinal;
 
@@ -53,9 +55,19 @@ public final class GradientMatrix implements AutoCloseable {
         firstOrdinal = ordinal;
     }
 
-    /** Whether a published row never changes: true but for windows. */
+    /** Whether a published row never changes, unless {@link #generation} tells: true but for windows. */
     public boolean lasting() {
         return !window;
+    }
+
+    /** Changes whenever rows that were published empty have been filled in. */
+    public int generation() {
+        return generation.get();
+    }
+
+    /** Tells that rows which were published empty have been filled in; before anyone may ask for them. */
+    public void filledIn() {
+        int ignored = generation.incrementAndGet();
     }
 
     /** Bytes that one row of this layout takes in memory, padding included. */

@@ -36,12 +36,20 @@ final class RowCopy {
         while (residentCount < rowCount && rows.tryReserve()) {
             residentCount++;
         }
-        rows.gradients().mapRows(residentCount);
-        RowCopy copy = new RowCopy(rows, records, residentCount);
-        if (residentCount * rows.gradients().rowBytes() >= THREAD_FROM_BYTES) {
-            Thread.ofPlatform().name("datainf-rows-" + runId).daemon().start(copy.task);
+        boolean begun = false;
+        try {
+            rows.gradients().mapRows(residentCount);
+            RowCopy copy = new RowCopy(rows, records, residentCount);
+            if (residentCount * rows.gradients().rowBytes() >= THREAD_FROM_BYTES) {
+                Thread.ofPlatform().name("datainf-rows-" + runId).daemon().start(copy.task);
+            }
+            begun = true;
+            return copy;
+        } finally {
+            if (!begun) {
+                rows.unreserve(residentCount);
+            }
         }
-        return copy;
     }
 
     /** Up to which ordinal the rows of the group are in memory once they are copied. */
@@ -51,8 +59,11 @@ final class RowCopy {
 
     /** Gives the memory back because the group does not count; the memory of its batches goes away. */
     void abandon() {
-        await();
-        rows.unreserve(residentCount);
+        try {
+            await();
+        } finally {
+            rows.unreserve(residentCount);
+        }
     }
 
     /** Returns when all rows are copied, which is done here if nobody has begun; on the log thread. */

@@ -136,6 +136,8 @@ final class RowLoader {
                 } catch (CorruptSegmentException | IOException e) {
                     logger.error("sample {} cannot be read", Long.toUnsignedString(rows.sampleId(ordinal)), e);
                     events.damaged();
+                    // Kernels multiply dead rows with 0, which garbage would turn into NaN.
+                    rows.gradients().row(ordinal).fill((byte) 0);
                     rows.unreserve(1);
                     unreadable.add(ordinal);
                 }

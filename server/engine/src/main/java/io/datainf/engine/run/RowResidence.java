@@ -96,8 +96,8 @@ final class RowResidence {
                     .takeWhile(ordinal -> rows.tryReserve())
                     .toArray();
             boolean complete = false;
+            MemorySegment[] targets = new MemorySegment[ordinals.length];
             try {
-                MemorySegment[] targets = new MemorySegment[ordinals.length];
                 for (int i = 0; i < ordinals.length; i++) {
                     targets[i] = rows.gradients().row(ordinals[i]);
                     loaded.set(ordinals[i]);
@@ -107,12 +107,24 @@ final class RowResidence {
             } finally {
                 if (!complete) {
                     rows.unreserve(ordinals.length);
+                    clear(ordinals, targets);
                 }
             }
         }
         if (!loaded.isEmpty()) {
+            rows.gradients().filledIn();
             commit.setAbsent(loaded, false);
             logger.info("run '{}': {} samples are in memory again", access.runId(), loaded.cardinality());
+        }
+    }
+
+    /** Takes back what was read in vain: kernels multiply dead rows with 0, which garbage would turn into NaN. */
+    private void clear(int[] ordinals, MemorySegment[] targets) {
+        for (int i = 0; i < ordinals.length; i++) {
+            if (targets[i] != null) {
+                targets[i].fill((byte) 0);
+                rows.gradients().discard(ordinals[i], 1);
+            }
         }
     }
 }

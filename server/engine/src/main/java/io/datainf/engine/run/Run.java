@@ -271,9 +271,16 @@ public final class Run {
         try {
             loader.await();
             lastAskedNanos = System.nanoTime();
-            RunSnapshot snapshot = new RunSnapshot(definition, rows, access.open(commit::state));
-            taken = true;
-            return snapshot;
+            RowView view = access.open(commit::state);
+            try {
+                RunSnapshot snapshot = new RunSnapshot(definition, rows, view);
+                taken = true;
+                return snapshot;
+            } finally {
+                if (!taken) {
+                    view.close();
+                }
+            }
         } catch (CancellationException e) {
             log.requireOpen();
             throw new UnknownRunException(definition.id());

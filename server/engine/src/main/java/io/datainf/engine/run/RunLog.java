@@ -287,10 +287,10 @@ final class RunLog {
         try {
             while (true) {
                 List<PendingOperation> group = takeGroup();
-                takeTasks().forEach(LogTask::run);
                 // An interrupt, of which nobody knows here, would close the file.
                 boolean ignored = Thread.interrupted();
                 if (group.isEmpty()) {
+                    takeTasks().forEach(LogTask::run);
                     commit.release();
                     if (finished()) {
                         return;

@@ -229,12 +229,16 @@ public final class RunRegistry implements AutoCloseable {
             probe();
         }
         synchronized (maintenance) {
-            openOverdue();
+            try {
+                openOverdue();
+            } catch (RuntimeException | Error e) {
+                // An exception would end the schedule for all.
+                logger.error("a run cannot be opened", e);
+            }
             for (Run run : openRuns()) {
                 try {
                     run.maintain();
                 } catch (RuntimeException | Error e) {
-                    // An exception would end the schedule for all.
                     logger.error(
                             "run '{}': maintenance failed", run.definition().id(), e);
                 }
@@ -248,7 +252,7 @@ public final class RunRegistry implements AutoCloseable {
         synchronized (maintenance) {
             try {
                 balance.step(openRuns(), idle);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 logger.error("memory cannot be balanced", e);
             }
         }

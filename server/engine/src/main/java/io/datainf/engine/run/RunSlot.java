@@ -27,6 +27,7 @@ final class RunSlot {
     private final RunId id;
     private final Opener opener;
     private volatile @Nullable Run run;
+    private volatile boolean tried;
 
     // Why it cannot be opened: nothing that trying again would change.
     @GuardedBy("this")
@@ -63,9 +64,9 @@ final class RunSlot {
         }
     }
 
-    /** Whether it is neither open nor known not to open. */
-    synchronized boolean untried() {
-        return run == null && refusal == null;
+    /** Whether nobody has asked for it so far. */
+    boolean untried() {
+        return !tried;
     }
 
     /** Removes the files of the run while nobody opens it. If they stay, so does the run; otherwise {@link #deleted} must follow. */
@@ -103,6 +104,7 @@ final class RunSlot {
         if (refusal != null) {
             throw refusal;
         }
+        tried = true;
         try {
             Run opened = opener.open(id);
             run = opened;

@@ -104,8 +104,11 @@ public final class RunSnapshot implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            view.close();
-            rows.release();
+            try {
+                view.close();
+            } finally {
+                rows.release();
+            }
         }
     }
 }

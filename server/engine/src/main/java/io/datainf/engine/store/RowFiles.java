@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -61,6 +62,9 @@ public final class RowFiles implements AutoCloseable {
     private static FileChannel openToRead(Path file) throws IOException {
         if (DIRECT != null) {
             try {
+                if (BLOCK_BYTES % Files.getFileStore(file).getBlockSize() != 0) {
+                    return FileChannel.open(file, StandardOpenOption.READ);
+                }
                 return FileChannel.open(file, StandardOpenOption.READ, DIRECT);
             } catch (NoSuchFileException e) {
                 throw e;

@@ -110,9 +110,16 @@ public final class RowFinder {
         // What is written to the current segment meanwhile may be there in part: rows that are asked for are whole.
         long limit = bytes == SegmentCatalog.UNKNOWN ? reader.length() : Math.min(bytes, reader.length());
         reader.visit(rows.visitedBytes(), limit, limit, new SegmentReader.Visitor() {
+
+            private boolean more = true;
+
             @Override
             public void frame(FrameFormat.Head head) {
-                rows.add(head);
+                // What is being written may fail, and other rows take its place.
+                more = bytes != SegmentCatalog.UNKNOWN || head.firstOrdinal() < rowCount;
+                if (more) {
+                    rows.add(head);
+                }
             }
 
             @Override
@@ -122,7 +129,7 @@ public final class RowFinder {
 
             @Override
             public boolean more() {
-                return bytes != SegmentCatalog.UNKNOWN || rows.ordinalEnd() < rowCount;
+                return more && (bytes != SegmentCatalog.UNKNOWN || rows.ordinalEnd() < rowCount);
             }
         });
     }

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
@@ -23,18 +24,20 @@ public final class RowReaders implements AutoCloseable {
     private final BlockingQueue<MemorySegment> buffers = new ArrayBlockingQueue<>(THREADS);
 
     /** Has a thread do something with a buffer of {@link #BUFFER_BYTES}. In the order of the calls. */
-    void execute(Consumer<MemorySegment> action) {
-        threads.execute(() -> {
-            MemorySegment buffer = buffers.poll();
-            if (buffer == null) {
-                buffer = Arena.ofAuto().allocate(BUFFER_BYTES, BUFFER_ALIGNMENT);
-            }
-            try {
-                action.accept(buffer);
-            } finally {
-                buffers.add(buffer);
-            }
-        });
+    CompletableFuture<Void> run(Consumer<MemorySegment> action) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    MemorySegment buffer = buffers.poll();
+                    if (buffer == null) {
+                        buffer = Arena.ofAuto().allocate(BUFFER_BYTES, BUFFER_ALIGNMENT);
+                    }
+                    try {
+                        action.accept(buffer);
+                    } finally {
+                        buffers.add(buffer);
+                    }
+                },
+                threads);
     }
 
     /** Lets what was begun end. */

@@ -44,17 +44,7 @@ final class RowRequest {
     CompletableFuture<Void> start(RowReaders readers) {
         CompletableFuture<?>[] done = new CompletableFuture<?>[pieces.size()];
         for (int i = 0; i < done.length; i++) {
-            Piece piece = pieces.get(i);
-            CompletableFuture<Void> future = new CompletableFuture<>();
-            done[i] = future;
-            readers.execute(buffer -> {
-                try {
-                    piece.read(buffer);
-                    future.complete(null);
-                } catch (RuntimeException | Error e) {
-                    future.completeExceptionally(e);
-                }
-            });
+            done[i] = readers.run(pieces.get(i)::read);
         }
         return CompletableFuture.allOf(done).thenRun(() -> {
             if (!failures.isEmpty()) {

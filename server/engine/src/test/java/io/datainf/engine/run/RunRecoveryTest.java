@@ -17,7 +17,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
@@ -60,6 +65,39 @@ class RunRecoveryTest {
             assertThat(snapshot.revision()).isEqualTo(200);
             RunFixture.assertConsistent(snapshot);
         }
+    }
+
+    /** Kernels multiply dead rows with 0, and 0 times NaN is NaN. */
+    @Test
+    void restart_rowThatBecameNaN_leavesNothingOfItInMemory() throws IOException {
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            RunWriter writer = registry.create(definition("run")).openWriter("writer");
+            for (int seq = 1; seq <= 3; seq++) {
+                await(writer.append(batch(seq, seq, gradient(seq))));
+            }
+        }
+        overwriteWithNaN(gradient(2));
+        try (RunRegistry registry = RunFixture.open(directory);
+                RunSnapshot snapshot = registry.get(ID).snapshot()) {
+            assertThat(registry.get(ID).damagedSamples()).isEqualTo(new DamagedSamples(1, List.of(2L)));
+            assertThat(RunFixture.row(snapshot, 1)).containsOnly(0f);
+            RunFixture.assertHolds(snapshot, Map.of(1L, gradient(1), 3L, gradient(3)));
+        }
+    }
+
+    private void overwriteWithNaN(float[] gradient) throws IOException {
+        ByteBuffer row = ByteBuffer.allocate(gradient.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (float element : gradient) {
+            row.putFloat(element);
+        }
+        Path segment = directory.resolve("runs/run/segment-0000000001.dseg");
+        // One byte a character, so that positions are those of bytes.
+        String content = Files.readString(segment, StandardCharsets.ISO_8859_1);
+        int at = content.indexOf(new String(row.array(), StandardCharsets.ISO_8859_1));
+        assertThat(at).isPositive();
+        byte[] bytes = content.getBytes(StandardCharsets.ISO_8859_1);
+        Arrays.fill(bytes, at, at + row.capacity(), (byte) 0xFF);
+        Files.write(segment, bytes);
     }
 
     @Test
