@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * tmp/                          runs being created or deleted; emptied when the directory is opened
  * </pre>
  *
- * A run appears and disappears by one rename. Threads: one at a time.
+ * A run appears and disappears by one rename. Threads: one at a time changes it; {@link #runDirectory} and {@link #readManifest} from any.
  */
 public final class DataDirectory implements AutoCloseable {
 

@@ -4,14 +4,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A file that grows at its end, of whose large appends whole pages go to the disk past the page cache. The
@@ -25,9 +19,6 @@ final class DirectAppendFile implements AppendFile {
     /** Appends below this go through the page cache. */
     static final long DIRECT_FROM_BYTES = 1L << 20;
 
-    private static final Logger logger = LoggerFactory.getLogger(DirectAppendFile.class);
-    private static final @Nullable OpenOption DIRECT = directOption();
-    private static final long PAGE_BYTES = 4096;
     private static final long STAGE_BYTES = 4L << 20;
 
     private final AppendFile cached;
@@ -39,7 +30,7 @@ final class DirectAppendFile implements AppendFile {
     private DirectAppendFile(AppendFile cached, FileChannel direct) throws IOException {
         this.cached = cached;
         this.direct = direct;
-        this.stage = arena.allocate(STAGE_BYTES, PAGE_BYTES).asByteBuffer();
+        this.stage = arena.allocate(STAGE_BYTES, DirectIo.BLOCK_BYTES).asByteBuffer();
         this.end = cached.length();
     }
 
@@ -59,14 +50,8 @@ final class DirectAppendFile implements AppendFile {
     }
 
     private static AppendFile direct(Path path, AppendFile cached) throws IOException {
-        FileChannel channel;
-        try {
-            if (DIRECT == null || PAGE_BYTES % Files.getFileStore(path).getBlockSize() != 0) {
-                return cached;
-            }
-            channel = FileChannel.open(path, StandardOpenOption.WRITE, DIRECT);
-        } catch (IOException | UnsupportedOperationException e) {
-            logger.debug("{} is written through the page cache", path, e);
+        FileChannel channel = DirectIo.open(path, StandardOpenOption.WRITE);
+        if (channel == null) {
             return cached;
         }
         boolean made = false;
@@ -81,20 +66,6 @@ final class DirectAppendFile implements AppendFile {
         }
     }
 
-    /** The JDK's option for it, by name because it is none of the standard ones; null in a JDK without. */
-    private static @Nullable OpenOption directOption() {
-        try {
-            return Stream.of(
-                            Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants())
-                    .filter(option -> option.toString().equals("DIRECT"))
-                    .map(OpenOption.class::cast)
-                    .findFirst()
-                    .orElse(null);
-        } catch (ClassNotFoundException e) {
-            return null;
-        }
-    }
-
     @Override
     public long length() throws IOException {
         return cached.length();
@@ -103,11 +74,11 @@ final class DirectAppendFile implements AppendFile {
     @Override
     public void append(ByteBuffer[] buffers) throws IOException {
         Source source = new Source(buffers);
-        long toPage = Math.floorMod(-end, PAGE_BYTES);
+        long toPage = Math.floorMod(-end, DirectIo.BLOCK_BYTES);
         if (source.remaining() >= DIRECT_FROM_BYTES) {
             appendCached(source, toPage);
-            while (source.remaining() >= PAGE_BYTES) {
-                appendDirect(source, Math.min(STAGE_BYTES, source.remaining() & -PAGE_BYTES));
+            while (source.remaining() >= DirectIo.BLOCK_BYTES) {
+                appendDirect(source, Math.min(STAGE_BYTES, source.remaining() & -DirectIo.BLOCK_BYTES));
             }
         }
         while (source.remaining() > 0) {

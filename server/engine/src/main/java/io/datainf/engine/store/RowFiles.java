@@ -5,19 +5,11 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileSystemException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The files of a run, open to read rows from. What is read passes the page cache by where the file system lets it: rows that are read once should not drive out
@@ -26,10 +18,6 @@ import org.slf4j.LoggerFactory;
  * <p>Safe for any number of threads once opened. Closed when nothing is read any more.
  */
 public final class RowFiles implements AutoCloseable {
-
-    private static final Logger logger = LoggerFactory.getLogger(RowFiles.class);
-    private static final @Nullable OpenOption DIRECT = direct();
-    private static final long BLOCK_BYTES = 4096;
 
     private final RowGeometry geometry;
     private final RowReaders readers;
@@ -51,7 +39,7 @@ public final class RowFiles implements AutoCloseable {
             return true; // never compacted
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment header = arena.allocate(BLOCK_BYTES, BLOCK_BYTES);
+            MemorySegment header = arena.allocate(DirectIo.BLOCK_BYTES, DirectIo.BLOCK_BYTES);
             channel.read(header.asByteBuffer(), 0);
             SegmentFormat.requireSound(entry.file(), header.asSlice(0, SegmentFormat.HEADER_BYTES));
             return SegmentFormat.decode(entry.file(), header.asSlice(0, SegmentFormat.HEADER_BYTES), manifest, geometry)
@@ -60,33 +48,8 @@ public final class RowFiles implements AutoCloseable {
     }
 
     private static FileChannel openToRead(Path file) throws IOException {
-        if (DIRECT != null) {
-            try {
-                if (BLOCK_BYTES % Files.getFileStore(file).getBlockSize() != 0) {
-                    return FileChannel.open(file, StandardOpenOption.READ);
-                }
-                return FileChannel.open(file, StandardOpenOption.READ, DIRECT);
-            } catch (NoSuchFileException e) {
-                throw e;
-            } catch (UnsupportedOperationException | FileSystemException e) {
-                logger.debug("{} is read through the page cache", file, e);
-            }
-        }
-        return FileChannel.open(file, StandardOpenOption.READ);
-    }
-
-    /** The option of direct I/O, or null if this Java has none: it is a constant of an enum that only the JDK of OpenJDK has. */
-    private static @Nullable OpenOption direct() {
-        try {
-            return Arrays.stream(
-                            Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants())
-                    .filter(option -> option.toString().equals("DIRECT"))
-                    .map(OpenOption.class::cast)
-                    .findFirst()
-                    .orElse(null);
-        } catch (ClassNotFoundException e) {
-            return null;
-        }
+        FileChannel direct = DirectIo.open(file, StandardOpenOption.READ);
+        return direct != null ? direct : FileChannel.open(file, StandardOpenOption.READ);
     }
 
     /**

@@ -8,13 +8,12 @@ import io.datainf.engine.store.StoreEvents;
 import io.datainf.engine.store.StoreOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code datainf-server compact}: takes deleted and replaced samples out of the files of a data directory. */
@@ -34,12 +33,11 @@ final class CompactCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = "--data-dir", paramLabel = "DIR", required = true, description = "The data directory.")
-    private Path dataDirectory;
+    @Mixin
+    private UnusedDataDirectory dataDirectory;
 
     @Override
     public Integer call() throws Exception {
-        VerifyCommand.requireDirectory(dataDirectory);
         AtomicLong savedBytes = new AtomicLong();
         StoreEvents events = new StoreEvents() {
             @Override
@@ -50,9 +48,9 @@ final class CompactCommand implements Callable<Integer> {
         CompactionOptions atAnyRate = new CompactionOptions(
                 CompactionOptions.DEFAULT.deadShare(), CompactionOptions.DEFAULT.deadline(), Long.MAX_VALUE);
         StoreOptions options = StoreOptions.DEFAULT.with(Durability.FSYNC, atAnyRate);
-        boolean allGone = true;
+        boolean allGone;
         PrintWriter out = spec.commandLine().getOut();
-        try (RunRegistry runs = RunRegistry.open(dataDirectory, Long.MAX_VALUE, events, options)) {
+        try (RunRegistry runs = RunRegistry.open(dataDirectory.path(), Long.MAX_VALUE, events, options)) {
             allGone = compact(runs, out);
             for (Run run : runs.list("", Integer.MAX_VALUE)) {
                 int deadCount = run.erasure().deadCount();
