@@ -2,6 +2,7 @@ package io.datainf.engine.run;
 
 import io.datainf.engine.influence.SquaredNorms;
 import io.datainf.engine.store.DataDirectory;
+import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.LogVerifier;
 import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreFiles;
@@ -44,7 +45,7 @@ public final class DataVerifier {
      */
     public static Summary verify(Path dataDirectory, Consumer<String> findings) throws IOException {
         DataVerifier verifier = new DataVerifier(findings);
-        try (DataDirectory directory = DataDirectory.open(dataDirectory, StoreFiles.SYSTEM)) {
+        try (DataDirectory directory = DataDirectory.open(dataDirectory, StoreFiles.SYSTEM, Durability.FSYNC)) {
             for (String name : directory.runNames()) {
                 if (RunId.valid(name)) {
                     verifier.verify(directory, name);

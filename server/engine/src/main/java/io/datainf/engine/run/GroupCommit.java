@@ -152,7 +152,7 @@ final class GroupCommit {
 
     /** Makes a group durable while its rows are copied to their places. */
     private RowCopy write(List<LogRecord> records) throws IOException {
-        RowCopy copy = RowCopy.begin(runId, rows, records);
+        RowCopy copy = RowCopy.begin(runId, rows, records, resolver.takeClaimed());
         if (records.isEmpty()) {
             return copy;
         }

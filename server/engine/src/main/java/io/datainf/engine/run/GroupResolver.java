@@ -33,6 +33,7 @@ final class GroupResolver {
     private PendingBatch[] newBatches = new PendingBatch[64];
     private int[] newSamples = new int[64];
     private int newCount;
+    private int claimedCount;
     private final OrdinalIndex newIndex = new OrdinalIndex(position -> newIds[position]);
     private long revision;
     private @Nullable RowView view;
@@ -68,6 +69,14 @@ final class GroupResolver {
         newIndex.clear();
         Arrays.fill(newBatches, 0, newCount, null);
         newCount = 0;
+        rows.unreserve(takeClaimed()); // of a group that was not resolved to its end
+    }
+
+    /** Hands over for how many rows of the group memory is reserved. */
+    int takeClaimed() {
+        int count = claimedCount;
+        claimedCount = 0;
+        return count;
     }
 
     /** Lets go what the group needed: all of it is resolved. */
@@ -89,6 +98,7 @@ final class GroupResolver {
      *
      * @throws BatchOutOfOrderException if it leaves a gap
      * @throws DeletedSampleException if it holds a deleted sample and does not say that this may come back
+     * @throws MemoryFullException if its rows can only be in memory and find none
      */
     BatchRecord resolve(PendingBatch batch) {
         long expected = lastBatchSeq(batch) + 1;
@@ -106,6 +116,7 @@ final class GroupResolver {
         if (storedCount < stored.length) {
             stored = Arrays.copyOf(stored, storedCount);
         }
+        claimedCount += rows.claim(storedCount);
         for (int sample : stored) {
             add(batch, sample);
         }

@@ -2,17 +2,24 @@ package io.datainf.engine.run;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Bytes of rows held over all runs, and their limit. Safe for any number of threads. */
+/** Bytes of rows held over all runs, their limit, and whether there may be rows beyond it. Safe for any number of threads. */
 final class MemoryBudget {
 
     private final long limitBytes;
+    private final boolean rowsInFiles;
     private final AtomicLong reservedBytes = new AtomicLong();
 
-    MemoryBudget(long limitBytes) {
+    /**
+     * Creates a budget.
+     *
+     * @param rowsInFiles whether rows that find no memory stay in the files; otherwise they cannot be taken
+     */
+    MemoryBudget(long limitBytes, boolean rowsInFiles) {
         if (limitBytes < 0) {
             throw new IllegalArgumentException("memoryBudgetBytes is %d: expected 0 or more".formatted(limitBytes));
         }
         this.limitBytes = limitBytes;
+        this.rowsInFiles = rowsInFiles;
     }
 
     /** Reserves memory, if there is so much left; returns whether there is. */
@@ -38,5 +45,9 @@ final class MemoryBudget {
 
     long limitBytes() {
         return limitBytes;
+    }
+
+    boolean rowsInFiles() {
+        return rowsInFiles;
     }
 }

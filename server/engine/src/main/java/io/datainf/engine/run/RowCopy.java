@@ -29,10 +29,14 @@ final class RowCopy {
         this.residentCount = residentCount;
     }
 
-    /** Begins to copy the rows that find memory, the first ones; on the log thread. Nothing is published. */
-    static RowCopy begin(RunId runId, RowTable rows, List<LogRecord> records) {
+    /**
+     * Begins to copy the rows that find memory, the first ones; on the log thread. Nothing is published.
+     *
+     * @param claimedCount for how many rows memory is reserved already
+     */
+    static RowCopy begin(RunId runId, RowTable rows, List<LogRecord> records, int claimedCount) {
         int rowCount = records.stream().mapToInt(LogRecord::rowCount).sum();
-        int residentCount = 0;
+        int residentCount = claimedCount;
         while (residentCount < rowCount && rows.tryReserve()) {
             residentCount++;
         }

@@ -65,6 +65,24 @@ final class RowTable {
         return reserved;
     }
 
+    /**
+     * Reserves memory for rows that can be nowhere else.
+     *
+     * @return how many of them: all, or none if they may stay in the files
+     * @throws MemoryFullException if there is not so much left
+     */
+    int claim(int count) {
+        if (budget.rowsInFiles()) {
+            return 0;
+        }
+        long bytes = count * gradients.strideBytes();
+        if (!budget.tryReserve(bytes)) {
+            throw new MemoryFullException(bytes, budget.limitBytes());
+        }
+        reservedRows.addAndGet(count);
+        return count;
+    }
+
     /** Gives back the reservations of rows that hold nothing. */
     void unreserve(int count) {
         budget.release(count * gradients.strideBytes());

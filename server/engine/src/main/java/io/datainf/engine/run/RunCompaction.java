@@ -3,6 +3,7 @@ package io.datainf.engine.run;
 import io.datainf.engine.memory.OffHeapRows;
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.CompactionPace;
+import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.FullSegment;
 import io.datainf.engine.store.RecordLog;
 import io.datainf.engine.store.StoreEvents;
@@ -42,6 +43,7 @@ final class RunCompaction {
     private final SnapshotLedger snapshots;
     private final StoreEvents events;
     private final CompactionOptions options;
+    private final boolean rowsInFiles;
     private final CompactionPace pace;
     private final long segmentBytes;
     // Ordinals without a row in the files. Replaced as a whole.
@@ -73,6 +75,7 @@ final class RunCompaction {
         this.snapshots = snapshots;
         this.events = events;
         this.options = options.compaction();
+        this.rowsInFiles = options.durability() != Durability.NONE;
         this.pace = new CompactionPace(
                 options.compaction().bytesPerSecond(),
                 () -> paused || Thread.currentThread().isInterrupted());
@@ -154,6 +157,9 @@ final class RunCompaction {
 
     /** Dead rows in the files. Damaged ones stay: nobody asked for their removal. */
     private BitSet pending(RunState state) {
+        if (!rowsInFiles) {
+            return new BitSet();
+        }
         BitSet pending = (BitSet) state.deadRows().clone();
         pending.andNot(state.damagedRows());
         pending.andNot(erased);

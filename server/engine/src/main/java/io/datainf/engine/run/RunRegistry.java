@@ -2,6 +2,7 @@ package io.datainf.engine.run;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.datainf.engine.store.DataDirectory;
+import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.RowReaders;
 import io.datainf.engine.store.RunManifest;
 import io.datainf.engine.store.StoreEvents;
@@ -87,8 +88,8 @@ public final class RunRegistry implements AutoCloseable {
     /** The same with other options. */
     public static RunRegistry open(Path dataDirectory, long memoryBudgetBytes, StoreEvents events, StoreOptions options)
             throws IOException {
-        MemoryBudget budget = new MemoryBudget(memoryBudgetBytes);
-        DataDirectory directory = DataDirectory.open(dataDirectory, options.files());
+        MemoryBudget budget = new MemoryBudget(memoryBudgetBytes, options.durability() != Durability.NONE);
+        DataDirectory directory = DataDirectory.open(dataDirectory, options.files(), options.durability());
         RunRegistry registry = new RunRegistry(directory, budget, events, options);
         boolean opened = false;
         try {

@@ -23,6 +23,7 @@ import org.slf4j.LoggerFactory;
  * runs/RUN_ID/manifest          see {@link ManifestFormat}
  * runs/RUN_ID/segment-N.dseg    see {@link SegmentFormat}
  * tmp/                          runs being created or deleted; emptied when the directory is opened
+ * tmp/runs/RUN_ID/manifest      runs that are held in memory only
  * </pre>
  *
  * A run appears and disappears by one rename. Threads: one at a time changes it; {@link #runDirectory} and {@link #readManifest} from any.
@@ -31,6 +32,7 @@ public final class DataDirectory implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(DataDirectory.class);
     private static final String LOCK_FILE = "lock";
+    private static final String RUNS = "runs";
     private static final int PROBE_BYTES = 1 << 20;
     // A process loses its POSIX lock when it closes any channel on the file, so a second opening within this process
     // must
@@ -43,10 +45,10 @@ public final class DataDirectory implements AutoCloseable {
     private final StoreFiles files;
     private final FileChannel lockChannel;
 
-    private DataDirectory(Path root, StoreFiles files, FileChannel lockChannel) {
+    private DataDirectory(Path root, StoreFiles files, Durability durability, FileChannel lockChannel) {
         this.root = root;
-        this.runs = root.resolve("runs");
         this.temporary = root.resolve("tmp");
+        this.runs = (durability == Durability.NONE ? temporary : root).resolve(RUNS);
         this.files = files;
         this.lockChannel = lockChannel;
     }
@@ -54,9 +56,11 @@ public final class DataDirectory implements AutoCloseable {
     /**
      * Creates the directory if need be and locks it.
      *
+     * @param durability of the runs in it; with {@link Durability#NONE} they are gone when the directory is next opened
      * @throws DataDirectoryInUseException if another server holds it
+     * @throws IOException also if nothing is durable and it holds runs, which would not be served
      */
-    public static DataDirectory open(Path path, StoreFiles files) throws IOException {
+    public static DataDirectory open(Path path, StoreFiles files, Durability durability) throws IOException {
         Files.createDirectories(path);
         Path root = path.toRealPath();
         if (!HELD_HERE.add(root)) {
@@ -64,7 +68,7 @@ public final class DataDirectory implements AutoCloseable {
         }
         boolean opened = false;
         try {
-            DataDirectory directory = new DataDirectory(root, files, lock(root));
+            DataDirectory directory = new DataDirectory(root, files, durability, lock(root));
             try {
                 directory.prepare();
                 opened = true;
@@ -168,11 +172,20 @@ public final class DataDirectory implements AutoCloseable {
     }
 
     private void prepare() throws IOException {
-        Files.createDirectories(runs);
+        Path durableRuns = Files.createDirectories(root.resolve(RUNS));
         Files.createDirectories(temporary);
         files.forceDirectory(root);
         for (Path leftover : DurableFiles.list(temporary)) {
             deleteLater(leftover);
+        }
+        if (!runs.equals(durableRuns)) {
+            int count = DurableFiles.list(durableRuns).size();
+            if (count > 0) {
+                throw new IOException(
+                        "data directory %s holds %d runs: expected one without runs when nothing is to be durable"
+                                .formatted(root, count));
+            }
+            Files.createDirectories(runs);
         }
     }
 

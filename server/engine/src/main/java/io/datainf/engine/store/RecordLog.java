@@ -223,11 +223,14 @@ public final class RecordLog {
     }
 
     /**
-     * Appends a group of records, in order, and makes it durable.
+     * Appends a group of records, in order, and makes it durable, as far as anything is to be.
      *
      * @throws IOException if the group is not durable; it does not count then, and can be written again
      */
     public void write(List<? extends LogRecord> group) throws IOException {
+        if (options.durability() == Durability.NONE) {
+            return;
+        }
         boolean durable = false;
         try (Arena scratch = Arena.ofConfined()) {
             AppendFile target = current();

@@ -11,6 +11,7 @@ import com.google.rpc.Status;
 import io.datainf.engine.influence.MemoryLimitException;
 import io.datainf.engine.run.BatchOutOfOrderException;
 import io.datainf.engine.run.DeletedSampleException;
+import io.datainf.engine.run.MemoryFullException;
 import io.datainf.engine.run.RunDefinitionMismatchException;
 import io.datainf.engine.run.SupersededWriterException;
 import io.datainf.engine.run.UnknownRunException;
@@ -110,6 +111,7 @@ final class StatusMapper {
                 retry(Code.RESOURCE_EXHAUSTED, "QUERY_QUEUE_FULL", message, QUERY_RETRY_MILLIS);
             case AnalysisQueueFullException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "JOB_QUEUE_FULL", message, JOB_RETRY_MILLIS);
+            case MemoryFullException e -> status(Code.RESOURCE_EXHAUSTED, "MEMORY_BUDGET_FULL", message);
             case MemoryLimitException e -> status(Code.RESOURCE_EXHAUSTED, "SOLVER_MEMORY", message);
             case TooManyOpenQueriesException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "TOO_MANY_OPEN_QUERIES", message, QUERY_RETRY_MILLIS);

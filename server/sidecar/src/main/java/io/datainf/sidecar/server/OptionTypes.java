@@ -68,8 +68,10 @@ final class OptionTypes {
         return switch (text) {
             case "fsync" -> Durability.FSYNC;
             case "os" -> Durability.OS;
+            case "none" -> Durability.NONE;
             default ->
-                throw new TypeConversionException("'%s' is not a durability: expected fsync or os".formatted(text));
+                throw new TypeConversionException(
+                        "'%s' is not a durability: expected fsync, os or none".formatted(text));
         };
     }
 

@@ -95,7 +95,9 @@ final class ServeCommand implements Callable<Integer> {
             defaultValue = "fsync",
             description = {
                 "When a batch is acked. fsync: once the disk has it. os: once the operating system has it; what was acked"
-                        + " survives the end of the server, but not a loss of power. Default: ${DEFAULT-VALUE}"
+                        + " survives the end of the server, but not a loss of power. none: at once; samples are in memory"
+                        + " only, as far as --memory-budget goes, and gone when the server ends; for measurements and"
+                        + " throw-away runs, in a data directory without runs. Default: ${DEFAULT-VALUE}"
             })
     private Durability durability;
 

@@ -2,6 +2,7 @@ package io.datainf.sidecar.server;
 
 import io.datainf.engine.influence.InfluenceCalculator;
 import io.datainf.engine.run.RunRegistry;
+import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreOptions;
 import io.datainf.sidecar.admin.AdminServer;
 import io.datainf.sidecar.metrics.ServerMetrics;
@@ -128,6 +129,9 @@ final class Sidecar implements AutoCloseable {
     }
 
     private void announce(String version, String engine, RunRegistry runs) throws IOException {
+        if (config.storage().durability() == Durability.NONE) {
+            LOG.warn("durability none: samples are in memory only, and gone when the server ends");
+        }
         readiness.serve(runs::writeTrouble);
         ServerConfig.Listeners addresses = config.listeners();
         LOG.info(

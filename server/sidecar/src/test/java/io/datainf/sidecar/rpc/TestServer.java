@@ -9,6 +9,7 @@ import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.store.StoreEvents;
+import io.datainf.engine.store.StoreOptions;
 import io.datainf.proto.v1.AnalysisServiceGrpc;
 import io.datainf.proto.v1.ExportServiceGrpc;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
@@ -59,7 +60,17 @@ final class TestServer implements AutoCloseable {
 
     TestServer(Path dataDirectory, RpcLimits limits, QueryLimits queryLimits, long memoryBudgetBytes)
             throws IOException {
-        runs = RunRegistry.open(dataDirectory, memoryBudgetBytes, StoreEvents.NONE);
+        this(dataDirectory, limits, queryLimits, memoryBudgetBytes, StoreOptions.DEFAULT);
+    }
+
+    TestServer(
+            Path dataDirectory,
+            RpcLimits limits,
+            QueryLimits queryLimits,
+            long memoryBudgetBytes,
+            StoreOptions storeOptions)
+            throws IOException {
+        runs = RunRegistry.open(dataDirectory, memoryBudgetBytes, StoreEvents.NONE, storeOptions);
         calculator = InfluenceCalculator.create(KERNEL_THREADS);
         queries = new QueryExecutor(calculator, queryLimits, events);
         frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events);

@@ -138,6 +138,7 @@ class ServeCommandTest {
         "--memory-budget=0, memory-budget is 0 bytes",
         "--threads=0, threads is 0",
         "--engine=gpu, 'gpu' is not an engine",
+        "--durability=ram, 'ram' is not a durability: expected fsync",
         "--drain-timeout=-1, drain-timeout is",
         "--query-queue=0, 0",
         "--no-such-option, no-such-option",
