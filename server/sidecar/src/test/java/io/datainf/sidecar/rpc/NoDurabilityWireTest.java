@@ -4,13 +4,13 @@ import static io.datainf.sidecar.rpc.StatusAssert.assertStatus;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.google.rpc.Code;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.run.Run;
 import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreOptions;
-import io.grpc.Status.Code;
 import io.grpc.StatusException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
