@@ -52,8 +52,9 @@ final class BatchAssembler {
         } else {
             requireContinues(batch, message);
         }
+        long costBytes = message.costBytes();
         batch.append(message);
-        budget.add(message.costBytes());
+        budget.add(costBytes);
         if (!batch.complete()) {
             return null;
         }
@@ -96,7 +97,7 @@ final class BatchAssembler {
         int sampleCount = message.sampleIds().length;
         long sampleBytes = (long) dimension * elementType.byteCount();
         long totalBytes = sampleCount * sampleBytes;
-        int gotBytes = message.gradients().remaining();
+        int gotBytes = message.gradients().byteCount();
         boolean whole = gotBytes == totalBytes;
         boolean fragment = sampleCount == 1 && gotBytes > 0 && gotBytes < totalBytes;
         if (message.elementOffset() != 0) {
@@ -126,7 +127,7 @@ final class BatchAssembler {
                     "a fragment of batch %d has element_offset %d: expected %d"
                             .formatted(message.batchSeq(), message.elementOffset(), expectedOffset));
         }
-        int gotBytes = message.gradients().remaining();
+        int gotBytes = message.gradients().byteCount();
         long missingBytes = batch.totalBytes() - batch.filledBytes();
         if (gotBytes == 0 || gotBytes > missingBytes) {
             throw wrongLength(message, "1 to %d, what the sample still lacks".formatted(missingBytes));
@@ -160,7 +161,7 @@ final class BatchAssembler {
     }
 
     private void requireWholeElements(BatchMessage message) {
-        if (message.gradients().remaining() % elementType.byteCount() != 0) {
+        if (message.gradients().byteCount() % elementType.byteCount() != 0) {
             throw wrongLength(message, "a multiple of %d, whole elements".formatted(elementType.byteCount()));
         }
     }
@@ -183,6 +184,6 @@ final class BatchAssembler {
         return new InvalidBatchException(
                 "batch.gradients",
                 "gradients of batch %d has %d bytes: expected %s"
-                        .formatted(message.batchSeq(), message.gradients().remaining(), expected));
+                        .formatted(message.batchSeq(), message.gradients().byteCount(), expected));
     }
 }

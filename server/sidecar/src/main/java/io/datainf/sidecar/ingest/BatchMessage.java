@@ -1,7 +1,5 @@
 package io.datainf.sidecar.ingest;
 
-import java.nio.ByteBuffer;
-
 /**
  * One message of a writer: whole samples, or a fragment of one. Not checked yet.
  *
@@ -11,8 +9,7 @@ import java.nio.ByteBuffer;
  * @param allowDeleted whether samples that were deleted may come back
  * @param crc32c CRC-32C of {@code gradients}
  * @param elementOffset position in the sample of the first element; 0 for whole samples
- * @param gradients [k, D] row-major or elements of one sample, little-endian, no padding; borrowed for the call that takes
- *     the message
+ * @param gradients [k, D] row-major or elements of one sample, little-endian, no padding
  */
 @SuppressWarnings("ArrayRecordComponent") // handed over, not shared
 public record BatchMessage(
@@ -22,10 +19,10 @@ public record BatchMessage(
         boolean allowDeleted,
         int crc32c,
         long elementOffset,
-        ByteBuffer gradients) {
+        GradientBytes gradients) {
 
-    /** What the message costs in memory: its gradients, and 8 bytes for each id and step. */
+    /** What the message costs in memory: its gradients, as far as they are not read yet, and 8 bytes for each id and step. */
     long costBytes() {
-        return gradients.remaining() + (long) Long.BYTES * (sampleIds.length + steps.length);
+        return gradients.byteCount() + (long) Long.BYTES * (sampleIds.length + steps.length);
     }
 }

@@ -4,7 +4,6 @@ import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.SampleBatch;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.zip.CRC32C;
 
@@ -73,17 +72,18 @@ final class StagedBatch implements AutoCloseable {
      * @throws ChecksumMismatchException if they are not what the writer sent
      */
     void append(BatchMessage message) {
-        ByteBuffer source = message.gradients();
-        MemorySegment target = gradients.asSlice(filledBytes, source.remaining());
-        target.copyFrom(MemorySegment.ofBuffer(source));
-        // Over the copy, not the source: direct memory has the fast path, and what is checked is what is stored.
+        long messageBytes = message.costBytes();
+        MemorySegment target =
+                gradients.asSlice(filledBytes, message.gradients().byteCount());
+        message.gradients().read(target);
+        // Over the copy, so that what is checked is what is stored.
         CRC32C crc = new CRC32C();
         crc.update(target.asByteBuffer());
         if ((int) crc.getValue() != message.crc32c()) {
             throw new ChecksumMismatchException(batchSeq, message.crc32c(), (int) crc.getValue());
         }
-        filledBytes += source.remaining();
-        costBytes += message.costBytes();
+        filledBytes += target.byteSize();
+        costBytes += messageBytes;
     }
 
     SampleBatch toSampleBatch(ElementType elementType) {

@@ -80,9 +80,9 @@ public final class GrpcFrontend implements AutoCloseable {
     }
 
     /**
-     * Puts the services on a server that is being built, with the limits and the threads that bound its memory: a message lies
-     * on the Java heap only while one of the threads decodes it, and before that, a stream has at most one message and one
-     * window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
+     * Puts the services on a server that is being built, with the limits and the threads that bound its memory: a message
+     * other than a writer's lies on the Java heap only while one of the threads decodes it, and before that, a stream has at
+     * most one message and one window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
      */
     public void configure(NettyServerBuilder builder) {
         services.forEach(builder::addService);

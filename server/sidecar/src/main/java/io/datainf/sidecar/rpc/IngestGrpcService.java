@@ -8,12 +8,17 @@ import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.IngestResponse;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.sidecar.ingest.IngestContext;
+import io.grpc.BindableService;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
 import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import java.util.concurrent.CompletionStage;
 
-/** Takes streams of writers. */
-final class IngestGrpcService extends IngestServiceGrpc.IngestServiceImplBase {
+/** Takes streams of writers. Bound by hand, so that messages with gradients go around the generated parser. */
+final class IngestGrpcService implements BindableService {
 
     // So that request and frame stay small beside a message of gradients.
     private static final int MAX_DELETIONS = 100_000;
@@ -31,7 +36,25 @@ final class IngestGrpcService extends IngestServiceGrpc.IngestServiceImplBase {
     }
 
     @Override
-    public StreamObserver<IngestRequest> ingest(StreamObserver<IngestResponse> observer) {
+    public ServerServiceDefinition bindService() {
+        MethodDescriptor<IngestRequest, IngestResponse> generated = IngestServiceGrpc.getIngestMethod();
+        MethodDescriptor<IngestMessage, IngestResponse> ingest = generated.toBuilder(
+                        new IngestMarshaller(limits), generated.getResponseMarshaller())
+                .build();
+        MethodDescriptor<DeleteSamplesRequest, DeleteSamplesResponse> deleteSamples =
+                IngestServiceGrpc.getDeleteSamplesMethod();
+        ServiceDescriptor service = ServiceDescriptor.newBuilder(IngestServiceGrpc.SERVICE_NAME)
+                .setSchemaDescriptor(IngestServiceGrpc.getServiceDescriptor().getSchemaDescriptor())
+                .addMethod(ingest)
+                .addMethod(deleteSamples)
+                .build();
+        return ServerServiceDefinition.builder(service)
+                .addMethod(ingest, ServerCalls.asyncBidiStreamingCall(this::ingest))
+                .addMethod(deleteSamples, ServerCalls.asyncUnaryCall(this::deleteSamples))
+                .build();
+    }
+
+    private StreamObserver<IngestMessage> ingest(StreamObserver<IngestResponse> observer) {
         // What grpc-java passes to services is always of this class.
         var call = (ServerCallStreamObserver<IngestResponse>) observer;
         IngestStream stream = new IngestStream(call, runs, context, limits, gate);
@@ -39,8 +62,7 @@ final class IngestGrpcService extends IngestServiceGrpc.IngestServiceImplBase {
         return stream;
     }
 
-    @Override
-    public void deleteSamples(DeleteSamplesRequest request, StreamObserver<DeleteSamplesResponse> observer) {
+    private void deleteSamples(DeleteSamplesRequest request, StreamObserver<DeleteSamplesResponse> observer) {
         CompletionStage<DeletionReceipt> deletion;
         try {
             int count = request.getSampleIdsCount();

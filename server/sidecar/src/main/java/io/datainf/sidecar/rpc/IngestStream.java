@@ -4,11 +4,9 @@ import com.google.protobuf.ByteString;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunRegistry;
-import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.IngestResponse;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
-import io.datainf.proto.v1.SampleBatch;
 import io.datainf.sidecar.ingest.BatchAck;
 import io.datainf.sidecar.ingest.BatchMessage;
 import io.datainf.sidecar.ingest.IngestContext;
@@ -25,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Threads: gRPC calls the observer's methods and the handlers one after the other. Once there is a session, only the
  * session touches the call, under its lock; before, whoever holds this object's lock and finds {@code over} false.
  */
-final class IngestStream implements StreamObserver<IngestRequest>, IngestSink {
+final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
 
     private static final int MAX_WRITER_ID_BYTES = 128;
 
@@ -69,14 +67,12 @@ final class IngestStream implements StreamObserver<IngestRequest>, IngestSink {
     }
 
     @Override
-    public void onNext(IngestRequest request) {
+    public void onNext(IngestMessage message) {
         try {
-            RequestTooLargeException.requireMessageBytes(request.getSerializedSize(), limits);
-            switch (request.getMessageCase()) {
-                case OPEN -> open(request.getOpen());
-                case BATCH -> batch(request.getBatch());
-                case MESSAGE_NOT_SET ->
-                    throw new InvalidRequestException("message", "the message is empty: expected open or batch");
+            switch (message) {
+                case IngestMessage.Opening opening -> open(opening.open());
+                case IngestMessage.Samples samples -> take(samples.batch());
+                case IngestMessage.Refused refused -> throw refused.cause();
             }
         } catch (RuntimeException | OutOfMemoryError e) {
             fail(e);
@@ -164,27 +160,17 @@ final class IngestStream implements StreamObserver<IngestRequest>, IngestSink {
         }
     }
 
-    private void batch(SampleBatch batch) {
-        IngestSession opened = session();
-        if (opened == null) {
-            throw firstMessageMissing("batch %d came first".formatted(batch.getBatchSeq()));
+    private void take(BatchMessage batch) {
+        try {
+            IngestSession opened = session();
+            if (opened == null) {
+                throw firstMessageMissing("batch %d came first".formatted(batch.batchSeq()));
+            }
+            opened.take(batch);
+        } finally {
+            // gRPC frees the message when this returns: nobody shall read it afterwards.
+            batch.gradients().close();
         }
-        long[] sampleIds = new long[batch.getSampleIdsCount()];
-        for (int i = 0; i < sampleIds.length; i++) {
-            sampleIds[i] = batch.getSampleIds(i);
-        }
-        long[] steps = new long[batch.getStepsCount()];
-        for (int i = 0; i < steps.length; i++) {
-            steps[i] = batch.getSteps(i);
-        }
-        opened.take(new BatchMessage(
-                batch.getBatchSeq(),
-                sampleIds,
-                steps,
-                batch.getAllowDeleted(),
-                batch.getCrc32C(),
-                batch.getElementOffset(),
-                batch.getGradients().asReadOnlyByteBuffer()));
     }
 
     private static InvalidRequestException firstMessageMissing(String what) {

@@ -16,4 +16,11 @@ final class RequestTooLargeException extends RuntimeException {
                     .formatted(actual, limits.maxMessageBytes()));
         }
     }
+
+    /** For a message whose size shows only while it is read, such as a compressed one. */
+    static RequestTooLargeException unbounded(RpcLimits limits) {
+        return new RequestTooLargeException(
+                "the message has more than %d bytes: expected at most that (max_message_bytes)"
+                        .formatted(limits.maxMessageBytes()));
+    }
 }

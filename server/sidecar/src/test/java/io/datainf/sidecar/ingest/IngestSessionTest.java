@@ -88,11 +88,16 @@ class IngestSessionTest {
         for (int i = from; i < to; i++) {
             gradients.putFloat((float) batchSeq + i);
         }
-        gradients.flip();
         CRC32C crc = new CRC32C();
-        crc.update(gradients.duplicate());
+        crc.update(gradients.array());
         return new BatchMessage(
-                batchSeq, new long[] {batchSeq}, new long[0], false, (int) crc.getValue(), from, gradients);
+                batchSeq,
+                new long[] {batchSeq},
+                new long[0],
+                false,
+                (int) crc.getValue(),
+                from,
+                new ArrayGradients(gradients.array()));
     }
 
     private void awaitDurable(long samples) {

@@ -10,9 +10,14 @@ import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
 import io.datainf.proto.v1.SampleBatch;
+import io.grpc.CallOptions;
 import io.grpc.Channel;
+import io.grpc.MethodDescriptor;
 import io.grpc.StatusException;
 import io.grpc.stub.BlockingClientCall;
+import io.grpc.stub.ClientCalls;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -21,11 +26,19 @@ final class TestWriter {
 
     private static final long PATIENCE_SECONDS = 60;
 
-    private final BlockingClientCall<IngestRequest, IngestResponse> call;
+    private final BlockingClientCall<byte[], IngestResponse> call;
     private @Nullable StatusException failure;
 
     TestWriter(Channel channel) {
-        call = IngestServiceGrpc.newBlockingV2Stub(channel).ingest();
+        this(channel, CallOptions.DEFAULT);
+    }
+
+    TestWriter(Channel channel, CallOptions options) {
+        MethodDescriptor<IngestRequest, IngestResponse> generated = IngestServiceGrpc.getIngestMethod();
+        MethodDescriptor<byte[], IngestResponse> method = generated.toBuilder(
+                        new Bytes(), generated.getResponseMarshaller())
+                .build();
+        call = ClientCalls.blockingBidiStreamingCall(channel, method, options);
     }
 
     /** Opens a stream and waits for Opened. */
@@ -38,8 +51,13 @@ final class TestWriter {
 
     /** Sends; if the stream has ended meanwhile, the next reading says why. */
     void send(IngestRequest request) throws InterruptedException {
+        send(request.toByteArray());
+    }
+
+    /** Sends a message of any bytes. */
+    void send(byte[] message) throws InterruptedException {
         try {
-            call.write(request);
+            call.write(message);
         } catch (StatusException e) {
             failure = e;
         }
@@ -108,5 +126,19 @@ final class TestWriter {
     @Nullable
     IngestResponse read() throws Exception {
         return call.read(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Messages that are bytes already. */
+    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
+
+        @Override
+        public InputStream stream(byte[] message) {
+            return new ByteArrayInputStream(message);
+        }
+
+        @Override
+        public byte[] parse(InputStream stream) {
+            throw new UnsupportedOperationException("clients receive no requests");
+        }
     }
 }

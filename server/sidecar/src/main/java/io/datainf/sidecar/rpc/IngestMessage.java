@@ -1,0 +1,20 @@
+package io.datainf.sidecar.rpc;
+
+import io.datainf.proto.v1.Open;
+import io.datainf.sidecar.ingest.BatchMessage;
+
+/** One message of a writer, an IngestRequest. */
+sealed interface IngestMessage {
+
+    /** The first message of a stream. */
+    record Opening(Open open) implements IngestMessage {}
+
+    /** Samples. Their gradients are borrowed for the call that takes the message. */
+    record Samples(BatchMessage batch) implements IngestMessage {}
+
+    /**
+     * A message that cannot be taken. It is handed on like any other, because gRPC would end a stream whose message fails
+     * to parse with UNKNOWN, without a word why, and before what came earlier is acked.
+     */
+    record Refused(RuntimeException cause) implements IngestMessage {}
+}
