@@ -15,23 +15,15 @@ import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The same gRPC services on a TCP port and, when asked for, on a Unix socket. */
 final class GrpcListeners implements AutoCloseable {
 
-    private static final int MAX_SOCKET_PATH_BYTES = 107;
     // Cutting a stream right after its status was sent can overtake the status: the client would see CANCELLED.
     private static final Duration LINGER = Duration.ofSeconds(2);
     private static final long KEEPALIVE_SECONDS = 60;
@@ -40,8 +32,7 @@ final class GrpcListeners implements AutoCloseable {
     private final EventLoopGroup acceptors = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
     private final List<Server> servers = new ArrayList<>();
-    // The socket that we made, to be removed; somebody else's stays.
-    private Optional<Path> boundSocket = Optional.empty();
+    private @Nullable UnixSocketFile socketFile;
 
     private GrpcListeners() {}
 
@@ -58,12 +49,13 @@ final class GrpcListeners implements AutoCloseable {
         try {
             started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor);
             if (listeners.unixSocket().isPresent()) {
-                Path path = listeners.unixSocket().get();
-                removeStaleSocket(path);
-                SocketAddress address = new DomainSocketAddress(path.toFile());
+                UnixSocketFile socket =
+                        UnixSocketFile.prepare(listeners.unixSocket().get());
+                started.socketFile = socket;
+                SocketAddress address =
+                        new DomainSocketAddress(socket.hiddenPath().toFile());
                 started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor);
-                started.boundSocket = listeners.unixSocket();
-                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+                socket.publish(listeners.unixSocketMode());
             }
             return started;
         } catch (IOException | RuntimeException e) {
@@ -97,7 +89,9 @@ final class GrpcListeners implements AutoCloseable {
             servers.forEach(Server::shutdownNow);
             Thread.currentThread().interrupt();
         }
-        boundSocket.ifPresent(GrpcListeners::deleteQuietly);
+        if (socketFile != null) {
+            socketFile.close();
+        }
         workers.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
         acceptors.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
     }
@@ -122,36 +116,6 @@ final class GrpcListeners implements AutoCloseable {
         } catch (IOException e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
             throw new IOException("cannot listen on %s: %s".formatted(address, cause.getMessage()), e);
-        }
-    }
-
-    /** Removes the socket that a killed server left behind; one that somebody listens on is an error. */
-    private static void removeStaleSocket(Path path) throws IOException {
-        if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_SOCKET_PATH_BYTES) {
-            throw new IOException(
-                    "unix-socket is '%s': a socket's path has at most %d bytes".formatted(path, MAX_SOCKET_PATH_BYTES));
-        }
-        if (!Files.exists(path)) {
-            return;
-        }
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            probe.connect(UnixDomainSocketAddress.of(path));
-        } catch (IOException refused) {
-            if (Files.isRegularFile(path) || Files.isDirectory(path)) {
-                throw new IOException(
-                        "unix-socket is '%s': a file of that name exists and is no socket".formatted(path));
-            }
-            Files.delete(path);
-            return;
-        }
-        throw new IOException("unix-socket is '%s': another process listens there".formatted(path));
-    }
-
-    private static void deleteQuietly(Path path) {
-        try {
-            Files.deleteIfExists(path);
-        } catch (IOException e) {
-            // The next start removes it.
         }
     }
 }

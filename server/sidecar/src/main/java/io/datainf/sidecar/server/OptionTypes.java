@@ -3,12 +3,15 @@ package io.datainf.sidecar.server;
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.store.Durability;
 import java.net.InetSocketAddress;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import picocli.CommandLine;
 import picocli.CommandLine.TypeConversionException;
 
@@ -16,6 +19,7 @@ import picocli.CommandLine.TypeConversionException;
 final class OptionTypes {
 
     private static final Pattern BYTE_COUNT = Pattern.compile("(\\d{1,18})\\s*(B|KIB|MIB|GIB|TIB)?");
+    private static final Pattern FILE_MODE = Pattern.compile("0?o?([0-7]{3})");
     private static final Pattern ADDRESS = Pattern.compile("(?:\\[([0-9A-Fa-f:.]+)]|([^:\\[\\]]+)):(\\d{1,5})");
     private static final int MAX_PORT = 65_535;
 
@@ -25,6 +29,7 @@ final class OptionTypes {
     static void register(CommandLine commandLine) {
         commandLine.registerConverter(ByteCount.class, OptionTypes::byteCount);
         commandLine.registerConverter(Seconds.class, OptionTypes::seconds);
+        commandLine.registerConverter(FileMode.class, OptionTypes::fileMode);
         commandLine.registerConverter(InetSocketAddress.class, OptionTypes::address);
         commandLine.registerConverter(Durability.class, OptionTypes::durability);
         commandLine.registerConverter(EngineKind.class, OptionTypes::engine);
@@ -35,6 +40,9 @@ final class OptionTypes {
 
     /** A duration given in seconds. */
     record Seconds(Duration duration) {}
+
+    /** Who may read, write and execute a file. */
+    record FileMode(Set<PosixFilePermission> permissions) {}
 
     static ByteCount byteCount(String text) {
         Matcher matcher = BYTE_COUNT.matcher(text.trim().toUpperCase(Locale.ROOT));
@@ -62,6 +70,21 @@ final class OptionTypes {
         } catch (NumberFormatException e) {
             throw new TypeConversionException("'%s' is not a number of seconds".formatted(text));
         }
+    }
+
+    static FileMode fileMode(String text) {
+        Matcher matcher = FILE_MODE.matcher(text);
+        if (!matcher.matches()) {
+            throw new TypeConversionException(
+                    "'%s' is not a file mode: expected three octal digits, e.g. 0600 or 0660".formatted(text));
+        }
+        int bits = Integer.parseInt(matcher.group(1), 8);
+        // The constants of the enum are in the order of the bits, the highest first.
+        PosixFilePermission[] all = PosixFilePermission.values();
+        return new FileMode(IntStream.range(0, all.length)
+                .filter(i -> ((bits >> (all.length - 1 - i)) & 1) == 1)
+                .mapToObj(i -> all[i])
+                .collect(Collectors.toUnmodifiableSet()));
     }
 
     static Durability durability(String text) {

@@ -8,6 +8,7 @@ import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.server.OptionTypes.ByteCount;
+import io.datainf.sidecar.server.OptionTypes.FileMode;
 import io.datainf.sidecar.server.OptionTypes.Seconds;
 import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
@@ -60,8 +61,17 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--unix-socket",
             paramLabel = "PATH",
-            description = "gRPC over a Unix socket as well: the fastest way on one host. Only its owner may connect.")
+            description = "gRPC over a Unix socket as well: the fastest way on one host.")
     private @Nullable Path unixSocket;
+
+    @Option(
+            names = "--unix-socket-mode",
+            paramLabel = "MODE",
+            defaultValue = "0600",
+            description =
+                    "File mode of the Unix socket; who may write may connect. 0600: its owner, 0660: its group too."
+                            + " Default: ${DEFAULT-VALUE}")
+    private FileMode unixSocketMode;
 
     @Option(
             names = "--http",
@@ -218,7 +228,12 @@ final class ServeCommand implements Callable<Integer> {
                             new CompactionOptions(
                                     compactionShare, compactionDeadline.duration(), compactionRate.bytes())),
                     new ServerConfig.Listeners(
-                            listen, Optional.ofNullable(unixSocket), http, insecure, Optional.ofNullable(readyFile)),
+                            listen,
+                            Optional.ofNullable(unixSocket),
+                            unixSocketMode.permissions(),
+                            http,
+                            insecure,
+                            Optional.ofNullable(readyFile)),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
                     new EngineOptions(
                             engine,

@@ -8,8 +8,10 @@ import io.datainf.sidecar.rpc.RpcLimits;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Everything that can be set about a server, checked.
@@ -63,6 +65,7 @@ record ServerConfig(
      *
      * @param grpc TCP address of gRPC; port 0 picks a free one
      * @param unixSocket path of a Unix socket for gRPC
+     * @param unixSocketMode who may do what with that socket; writing is connecting
      * @param http TCP address for operators; port 0 picks a free one
      * @param insecure other hosts may connect, without encryption or authentication
      * @param readyFile file that gets the addresses once the server serves
@@ -70,11 +73,13 @@ record ServerConfig(
     record Listeners(
             InetSocketAddress grpc,
             Optional<Path> unixSocket,
+            Set<PosixFilePermission> unixSocketMode,
             InetSocketAddress http,
             boolean insecure,
             Optional<Path> readyFile) {
 
         Listeners {
+            unixSocketMode = Set.copyOf(unixSocketMode);
             requireLoopback("listen", grpc, insecure);
             requireLoopback("http", http, insecure);
         }

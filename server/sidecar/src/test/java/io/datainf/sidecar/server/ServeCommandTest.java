@@ -16,6 +16,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
@@ -44,6 +46,7 @@ class ServeCommandTest {
         assertThat(ReadyFile.text(config.listeners().grpc())).isEqualTo("127.0.0.1:50051");
         assertThat(ReadyFile.text(config.listeners().http())).isEqualTo("127.0.0.1:9464");
         assertThat(config.listeners().unixSocket()).isEmpty();
+        assertThat(config.listeners().unixSocketMode()).isEqualTo(PosixFilePermissions.fromString("rw-------"));
         assertThat(config.listeners().insecure()).isFalse();
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
@@ -67,6 +70,7 @@ class ServeCommandTest {
                 "--compaction-rate=1MiB",
                 "--listen=[::1]:1",
                 "--unix-socket=u",
+                "--unix-socket-mode=0660",
                 "--http=localhost:2",
                 "--insecure",
                 "--ready-file=r",
@@ -86,6 +90,7 @@ class ServeCommandTest {
         assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("d"));
         assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
         assertThat(config.listeners().unixSocket()).hasValue(Path.of("u"));
+        assertThat(config.listeners().unixSocketMode()).isEqualTo(PosixFilePermissions.fromString("rw-rw----"));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
         assertThat(config.listeners().insecure()).isTrue();
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
@@ -110,6 +115,16 @@ class ServeCommandTest {
         assertThat(config.threadCount()).isEqualTo(1);
         assertThat(config.queryLimits().queueCapacity()).isEqualTo(3);
         assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("flag"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0660", "660", "0o660", "'0660'"})
+    void config_fileModeInAFile_isOctal(String mode) throws IOException {
+        Path file = Files.writeString(folder.resolve("datainf.yaml"), "unix-socket-mode: %s\n".formatted(mode));
+
+        ServerConfig config = parse(Map.of(), "--config", file.toString());
+
+        assertThat(config.listeners().unixSocketMode()).isEqualTo(PosixFilePermissions.fromString("rw-rw----"));
     }
 
     @Test
@@ -137,6 +152,9 @@ class ServeCommandTest {
         "--memory-budget=much, 'much' is not a size",
         "--memory-budget=0, memory-budget is 0 bytes",
         "--threads=0, threads is 0",
+        "--unix-socket-mode=0680, '0680' is not a file mode",
+        "--unix-socket-mode=rw-, 'rw-' is not a file mode",
+        "--unix-socket-mode=01777, '01777' is not a file mode",
         "--engine=gpu, 'gpu' is not an engine",
         "--durability=ram, 'ram' is not a durability: expected fsync",
         "--drain-timeout=-1, drain-timeout is",

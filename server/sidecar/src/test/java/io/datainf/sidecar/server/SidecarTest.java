@@ -139,6 +139,7 @@ class SidecarTest {
                 new ServerConfig.Listeners(
                         grpc,
                         Optional.of(folder.resolve("grpc.sock")),
+                        PosixFilePermissions.fromString("rw-------"),
                         http,
                         false,
                         Optional.of(folder.resolve("ready.json"))),
