@@ -4,6 +4,8 @@ import io.datainf.sidecar.rpc.GrpcFrontend;
 import io.grpc.Server;
 import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
@@ -26,6 +28,11 @@ final class GrpcListeners implements AutoCloseable {
 
     // Cutting a stream right after its status was sent can overtake the status: the client would see CANCELLED.
     private static final Duration LINGER = Duration.ofSeconds(2);
+    // Netty reads at most 64 KiB at a time, which takes a sixth more of the server's CPU time for a writer. Buffers start
+    // small and grow only for connections that fill them.
+    private static final int LEAST_READ_BYTES = 64;
+    private static final int FIRST_READ_BYTES = 2 << 10;
+    private static final int MOST_READ_BYTES = 256 << 10;
     private static final long KEEPALIVE_SECONDS = 60;
     private static final long LEAST_CLIENT_KEEPALIVE_SECONDS = 10;
 
@@ -106,6 +113,9 @@ final class GrpcListeners implements AutoCloseable {
                 .channelType(channelType)
                 .bossEventLoopGroup(acceptors)
                 .workerEventLoopGroup(workers)
+                .withChildOption(
+                        ChannelOption.RECVBUF_ALLOCATOR,
+                        new AdaptiveRecvByteBufAllocator(LEAST_READ_BYTES, FIRST_READ_BYTES, MOST_READ_BYTES))
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
