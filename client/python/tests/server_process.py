@@ -69,6 +69,13 @@ class ServerProcess:
             time.sleep(0.02)
         self.ready = json.loads(ready_file.read_text())
 
+    def pause(self) -> None:
+        """Stops it where it is, until `resume`."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._send(signal.SIGCONT)
+
     def kill(self) -> int:
         """Ends it as a power cut would end its process; returns its exit status."""
         return self._end(signal.SIGKILL)
@@ -77,11 +84,15 @@ class ServerProcess:
         """Asks it to end; returns its exit status."""
         return self._end(signal.SIGTERM)
 
+    def _send(self, number: int) -> None:
+        assert self._process is not None, "the server does not run"
+        # The command replaces itself by the JVM.
+        self._process.send_signal(number)
+
     def _end(self, number: int) -> int:
         if self._process is None:
             return 0
-        # The command replaces itself by the JVM, whose id the ready file gives.
-        self._process.send_signal(number)
+        self._send(number)
         try:
             status = self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
