@@ -1,5 +1,6 @@
 package io.datainf.engine.influence;
 
+import io.datainf.engine.kernel.BlockRange;
 import io.datainf.engine.kernel.GradientKernels;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
@@ -39,7 +40,12 @@ public final class SquaredNorms implements AutoCloseable {
             throw new IllegalArgumentException(
                     "target has %d entries: expected %d".formatted(target.length, layout.blockCount()));
         }
-        GradientKernels.norms().squaredNorms(row, layout, type, target);
+        ofBlocks(row, new BlockRange(layout, 0, layout.blockCount()), type, target);
+    }
+
+    /** The same for some blocks of a row; leaves the other entries of {@code target} alone. */
+    public static void ofBlocks(MemorySegment row, BlockRange blocks, ElementType type, double[] target) {
+        GradientKernels.norms().squaredNorms(row, blocks, type, target);
     }
 
     /** Number of blocks, L. */

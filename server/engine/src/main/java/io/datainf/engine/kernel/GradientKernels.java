@@ -1,6 +1,5 @@
 package io.datainf.engine.kernel;
 
-import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -84,12 +83,12 @@ public interface GradientKernels {
     void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums);
 
     /**
-     * Computes the squared norm of each block of one row, in float64 from the values as they are. Not finite if and only if an
+     * Computes the squared norm of some blocks of one row, in float64 from the values as they are. Not finite if and only if an
      * element of the block is not.
      *
      * @param row [D] elements, little-endian; any alignment, on or off the heap
      * @param elementType F32 or BF16
-     * @param target receives [L]
+     * @param target [L], receives the entries of these blocks
      */
-    void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target);
+    void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target);
 }

@@ -1,6 +1,5 @@
 package io.datainf.engine.kernel;
 
-import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -87,8 +86,8 @@ final class Nd4jKernels implements GradientKernels {
     }
 
     @Override
-    public void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target) {
-        EngineChoice.norms().squaredNorms(row, layout, elementType, target);
+    public void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target) {
+        EngineChoice.norms().squaredNorms(row, blocks, elementType, target);
     }
 
     private Nd4jScratch borrow() {

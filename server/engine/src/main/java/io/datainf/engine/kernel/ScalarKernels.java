@@ -84,9 +84,10 @@ final class ScalarKernels implements GradientKernels {
     }
 
     @Override
-    public void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target) {
+    public void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target) {
+        BlockLayout layout = blocks.layout();
         double[] piece = new double[PIECE_ELEMENTS];
-        for (int l = 0; l < layout.blockCount(); l++) {
+        for (int l = blocks.firstBlock(); l < blocks.endBlock(); l++) {
             double sum = 0;
             for (int done = 0; done < layout.width(l); done += PIECE_ELEMENTS) {
                 int count = Math.min(PIECE_ELEMENTS, layout.width(l) - done);

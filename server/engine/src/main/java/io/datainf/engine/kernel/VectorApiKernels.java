@@ -98,9 +98,10 @@ final class VectorApiKernels implements GradientKernels {
     }
 
     @Override
-    public void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target) {
+    public void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target) {
+        BlockLayout layout = blocks.layout();
         double[] lanes = new double[NormLoops.LANES_LENGTH];
-        for (int l = 0; l < layout.blockCount(); l++) {
+        for (int l = blocks.firstBlock(); l < blocks.endBlock(); l++) {
             long offsetBytes = (long) layout.offset(l) * elementType.byteCount();
             target[l] = switch (elementType) {
                 case F32 -> NormLoops.squaredNormF32(row, offsetBytes, layout.width(l), lanes);

@@ -1,6 +1,5 @@
 package io.datainf.engine.kernel;
 
-import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -72,7 +71,7 @@ final class VectorDoubleKernels implements GradientKernels {
     }
 
     @Override
-    public void squaredNorms(MemorySegment row, BlockLayout layout, ElementType elementType, double[] target) {
-        VectorApiKernels.INSTANCE.squaredNorms(row, layout, elementType, target);
+    public void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target) {
+        VectorApiKernels.INSTANCE.squaredNorms(row, blocks, elementType, target);
     }
 }

@@ -2,6 +2,7 @@ package io.datainf.engine.memory;
 
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stored gradients, [n, D] row-major, off-heap, one row a sample in ordinal order: those of a run, or a window that is moved over
@@ -107,14 +108,14 @@ public final class GradientMatrix implements AutoCloseable {
         return rows.nextRow().asSlice(0, rowBytes());
     }
 
-    /** Maps the memory of rows to come: see {@link OffHeapRows#mapRows}. */
-    public void mapRows(int count) {
-        rows.mapRows(count);
+    /** Returns the memory of rows to come, {@link #strideBytes()} apart: see {@link OffHeapRows#unpublishedRows}. */
+    public @Nullable MemorySegment unpublishedRows(long firstOrdinal, int count) {
+        return rows.unpublishedRows(firstOrdinal, count);
     }
 
-    /** Returns the memory of a row to come, {@link #rowBytes()} long: see {@link OffHeapRows#unpublishedRow}. */
-    public MemorySegment unpublishedRow(long ordinal) {
-        return rows.unpublishedRow(ordinal).asSlice(0, rowBytes());
+    /** Makes a row to come read as zeros: see {@link OffHeapRows#clear}. */
+    public void clear(long ordinal) {
+        rows.clear(ordinal);
     }
 
     /** Makes the row that {@link #nextRow()} returned part of the matrix. */

@@ -4,12 +4,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A growing table of rows of equal byte size outside the Java heap. Rows never move.
  *
- * <p>Threads: one appends ({@link #nextRow()}, {@link #publishRow()}), any number read. A reader may touch only rows
- * below a count that it got by a safe publication, such as {@link #rowCount()}. {@link #close()} frees the memory; a
+ * <p>Threads: one appends ({@link #nextRow()}, {@link #publishRow()}), any number map, fill rows that are not published, and read.
+ * A reader may touch only rows below a count that it got by a safe publication, such as {@link #rowCount()}. {@link #close()} frees the memory; a
  * reader that comes later gets an {@link IllegalStateException}.
  */
 public final class OffHeapRows implements AutoCloseable {
@@ -17,12 +18,13 @@ public final class OffHeapRows implements AutoCloseable {
     /** Rows of a tile. A tile begins at a multiple of this ordinal and lies in one piece of memory. */
     public static final int TILE_ROWS = 256;
 
-    private static final long CHUNK_TARGET_BYTES = 32L << 20;
+    // Costs addresses, not memory. Few batches lie across the end of one.
+    private static final long CHUNK_TARGET_BYTES = 128L << 20;
 
     private final long strideBytes;
     private final int rowsPerChunk;
     private final Arena arena = Arena.ofShared();
-    // Replaced as a whole when it grows; written by the appender only.
+    // Replaced as a whole when it grows, under the lock of this.
     private volatile MemorySegment[] chunks = {};
     private volatile long rowCount;
 
@@ -47,31 +49,41 @@ public final class OffHeapRows implements AutoCloseable {
 
     /** Returns the memory of the row after the last published one, for the appending thread to fill. */
     public MemorySegment nextRow() {
-        mapRows(1);
-        return rowAt(rowCount);
-    }
-
-    /** Maps the memory of {@code count} rows after the last published one. Appending thread only. */
-    public void mapRows(int count) {
-        int needed = Math.toIntExact((rowCount + count + rowsPerChunk - 1) / rowsPerChunk);
-        if (needed > chunks.length) {
-            MemorySegment[] grown = Arrays.copyOf(chunks, needed);
-            for (int chunk = chunks.length; chunk < needed; chunk++) {
-                grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
-            }
-            chunks = grown;
-        }
+        long ordinal = rowCount;
+        mapTo(ordinal + 1);
+        return rowAt(ordinal);
     }
 
     /**
-     * Returns the memory of a row that is mapped and not published, to be filled by any thread; before the row is published, the
-     * appending thread must have seen the end of that.
+     * Returns the memory of {@code count} rows that are not published, to be filled by any thread; before they are published, the
+     * appending thread must have seen the end of that. Null if they do not lie in one piece.
      */
-    public MemorySegment unpublishedRow(long ordinal) {
-        if (ordinal < rowCount) {
-            throw new IndexOutOfBoundsException("ordinal is %d: expected at least %d".formatted(ordinal, rowCount));
+    public @Nullable MemorySegment unpublishedRows(long firstOrdinal, int count) {
+        if (firstOrdinal < rowCount) {
+            throw new IndexOutOfBoundsException(
+                    "firstOrdinal is %d: expected at least %d".formatted(firstOrdinal, rowCount));
         }
-        return rowAt(ordinal);
+        long offset = firstOrdinal % rowsPerChunk;
+        if (offset + count > rowsPerChunk) {
+            return null;
+        }
+        mapTo(firstOrdinal + count);
+        return chunks[(int) (firstOrdinal / rowsPerChunk)].asSlice(offset * strideBytes, count * strideBytes);
+    }
+
+    private void mapTo(long end) {
+        int needed = Math.toIntExact((end + rowsPerChunk - 1) / rowsPerChunk);
+        if (needed > chunks.length) {
+            grow(needed);
+        }
+    }
+
+    private synchronized void grow(int chunkCount) {
+        MemorySegment[] grown = Arrays.copyOf(chunks, Math.max(chunkCount, chunks.length));
+        for (int chunk = chunks.length; chunk < chunkCount; chunk++) {
+            grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
+        }
+        chunks = grown;
     }
 
     /** Makes the row that {@link #nextRow()} returned part of the table. */
@@ -113,6 +125,13 @@ public final class OffHeapRows implements AutoCloseable {
      */
     public void discard(long firstOrdinal, int count) {
         AnonymousMemory.discard(rows(firstOrdinal, count));
+    }
+
+    /** Makes a row that is not published read as zeros, whatever was written there. */
+    public void clear(long ordinal) {
+        MemorySegment row = Objects.requireNonNull(unpublishedRows(ordinal, 1), "one row lies in one piece");
+        row.fill((byte) 0); // the pages that it shares with others
+        AnonymousMemory.discard(row);
     }
 
     private MemorySegment rowAt(long ordinal) {

@@ -1,71 +1,51 @@
 package io.datainf.engine.run;
 
-import io.datainf.engine.influence.SquaredNorms;
 import io.datainf.engine.memory.BlockLayout;
 import io.datainf.engine.memory.ElementConversion;
 import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.run.BatchReceipt.Reason;
 import io.datainf.engine.run.BatchReceipt.RejectedSample;
-import io.datainf.engine.store.Crc32c;
 import io.datainf.engine.store.SampleColumns;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Everything about a batch that needs no knowledge of other batches, done on the writer's own thread: conversion to the
- * stored encoding, q of the stored values, refusal of NaN and infinity, checksums. One thread at a time.
+ * Everything about a batch that needs no knowledge of other batches, done on the writer's own thread as its rows arrive: conversion
+ * to the stored encoding, q of the stored values, refusal of NaN and infinity, checksums. One thread at a time.
  */
 final class BatchPreparation {
 
     private static final long ROW_ALIGNMENT_BYTES = 64;
-    // Memory of a confined arena cannot be read by the log thread.
-    private static final Thread OTHER_THREAD = Thread.ofPlatform().unstarted(() -> {});
 
     private final BlockLayout layout;
     private final ElementType storedType;
     private final long rowBytes;
-    private final double[] q;
-    private final Crc32c crc = new Crc32c();
+    private final long strideBytes;
+    private final RowTransfer transfer;
 
     BatchPreparation(RunDefinition definition) {
         this.layout = definition.layout();
         this.storedType = definition.storedType();
         this.rowBytes = (long) layout.dimension() * storedType.byteCount();
-        this.q = new double[layout.blockCount()];
+        this.strideBytes = GradientMatrix.strideBytes(layout, storedType);
+        this.transfer = new RowTransfer(layout, storedType);
     }
 
     /**
-     * Prepares a batch.
+     * Checks the size of a batch, before anything is done for it.
      *
      * @throws IllegalArgumentException if the gradients do not have one row for each id
      */
-    PendingBatch prepare(RunWriter writer, SampleBatch batch) {
+    void requireRows(SampleBatch batch) {
         int count = batch.sampleIds().length;
-        requireRows(batch, count);
-        Arena arena = needsCopy(batch) ? Arena.ofShared() : null;
-        boolean prepared = false;
-        try {
-            MemorySegment rows = arena == null ? batch.gradients() : stored(batch, count, arena);
-            PendingBatch pending = measure(writer, batch, rows, arena);
-            prepared = true;
-            return pending;
-        } finally {
-            if (!prepared && arena != null) {
-                arena.close();
-            }
-        }
-    }
-
-    private void requireRows(SampleBatch batch, int count) {
         long expected = (long) layout.dimension() * batch.elementType().byteCount() * count;
-        if (batch.gradients().byteSize() != expected) {
+        long actual = batch.gradients().byteCount();
+        if (actual != expected) {
             throw new IllegalArgumentException("gradients has %d bytes: expected %d for %d samples of %d elements %s"
-                    .formatted(batch.gradients().byteSize(), expected, count, layout.dimension(), batch.elementType()));
+                    .formatted(actual, expected, count, layout.dimension(), batch.elementType()));
         }
         if ((long) count * layout.blockCount() > Integer.MAX_VALUE - 8) {
             throw new IllegalArgumentException("batch has %d samples of %d blocks: send fewer samples at once"
@@ -73,20 +53,17 @@ final class BatchPreparation {
         }
     }
 
-    private boolean needsCopy(SampleBatch batch) {
-        return batch.elementType() != storedType
-                || !batch.gradients().isNative()
-                || !batch.gradients().isAccessibleBy(OTHER_THREAD);
+    /** Takes in the rows of a batch, to their place if it has one. What the source throws comes out. */
+    PendingBatch.Content take(PendingBatch pending, SampleBatch batch) {
+        MemorySegment place = pending.place().rows();
+        if (place != null) {
+            return take(batch, place, strideBytes);
+        }
+        long bytes = rowBytes * batch.sampleIds().length;
+        return take(batch, pending.arena().allocate(bytes, ROW_ALIGNMENT_BYTES), rowBytes);
     }
 
-    private MemorySegment stored(SampleBatch batch, int count, Arena arena) {
-        MemorySegment rows = arena.allocate(rowBytes * count, ROW_ALIGNMENT_BYTES);
-        ElementConversion.convert(
-                batch.gradients(), batch.elementType(), rows, storedType, (long) layout.dimension() * count);
-        return rows;
-    }
-
-    private PendingBatch measure(RunWriter writer, SampleBatch batch, MemorySegment rows, @Nullable Arena arena) {
+    private PendingBatch.Content take(SampleBatch batch, MemorySegment rows, long stride) {
         int count = batch.sampleIds().length;
         int blocks = layout.blockCount();
         double[] squaredNorms = new double[count * blocks];
@@ -94,32 +71,29 @@ final class BatchPreparation {
         int[] accepted = new int[count];
         int acceptedCount = 0;
         List<RejectedSample> rejected = new ArrayList<>(0);
-        for (int i = 0; i < count; i++) {
-            SquaredNorms.ofRow(rows.asSlice(i * rowBytes, rowBytes), layout, storedType, q);
-            int bad = firstNotFinite();
-            if (bad >= 0) {
-                rejected.add(rejection(batch, i, rows, bad));
-            } else {
-                System.arraycopy(q, 0, squaredNorms, i * blocks, blocks);
-                accepted[acceptedCount++] = i;
+        try (transfer) {
+            transfer.begin(batch.gradients(), batch.elementType(), rows);
+            for (int i = 0; i < count; i++) {
+                MemorySegment row = rows.asSlice(i * stride, rowBytes);
+                checksums[i] = transfer.next(row, i * stride);
+                int bad = firstNotFinite(transfer.squaredNorms());
+                if (bad >= 0) {
+                    rejected.add(rejection(batch.sampleIds()[i], row, bad));
+                } else {
+                    System.arraycopy(transfer.squaredNorms(), 0, squaredNorms, i * blocks, blocks);
+                    accepted[acceptedCount++] = i;
+                }
             }
+            batch.gradients().verify(transfer.sentChecksum());
         }
-        crc.ofRows(rows, rowBytes, count, checksums);
-        SampleColumns samples = new SampleColumns(batch.sampleIds(), batch.steps(), rows, squaredNorms, checksums);
         int[] positions = acceptedCount == count ? accepted : Arrays.copyOf(accepted, acceptedCount);
-        return new PendingBatch(
-                writer,
-                batch.batchSeq(),
-                batch.allowDeleted(),
-                samples,
-                positions,
-                rejected,
-                arena,
-                new CompletableFuture<>());
+        SampleColumns samples =
+                new SampleColumns(batch.sampleIds(), batch.steps(), rows, stride, squaredNorms, checksums);
+        return new PendingBatch.Content(samples, positions, rejected);
     }
 
     /** A sum of squares of floats cannot overflow a double: it is finite if and only if every element is. */
-    private int firstNotFinite() {
+    private static int firstNotFinite(double[] q) {
         for (int l = 0; l < q.length; l++) {
             if (!Double.isFinite(q[l])) {
                 return l;
@@ -128,22 +102,22 @@ final class BatchPreparation {
         return -1;
     }
 
-    private RejectedSample rejection(SampleBatch batch, int sample, MemorySegment rows, int block) {
-        long first = (long) sample * layout.dimension() + layout.offset(block);
+    private RejectedSample rejection(long sampleId, MemorySegment row, int block) {
         String name = layout.blocks().get(block).name();
         for (int i = 0; i < layout.width(block); i++) {
-            float stored = ElementConversion.elementAt(rows, storedType, first + i);
+            long element = layout.offset(block) + (long) i;
+            float stored = ElementConversion.elementAt(row, storedType, element);
             if (!Float.isFinite(stored)) {
-                float sent = ElementConversion.elementAt(batch.gradients(), batch.elementType(), first + i);
+                float sent = transfer.sentElement(row, element);
                 String detail = "element %d of block '%s' is %s".formatted(i, name, sent);
                 if (Float.isFinite(sent)) {
                     detail += ", which " + storedType + " cannot hold";
                 }
                 Reason reason = Float.isNaN(stored) ? Reason.NAN : Reason.INFINITE;
-                return new RejectedSample(batch.sampleIds()[sample], name, reason, detail);
+                return new RejectedSample(sampleId, name, reason, detail);
             }
         }
         throw new AssertionError(
-                "block '%s' has a squared norm of %s and only finite elements".formatted(name, q[block]));
+                "block '%s' has a squared norm that is not finite and only finite elements".formatted(name));
     }
 }

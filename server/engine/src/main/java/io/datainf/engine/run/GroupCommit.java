@@ -25,8 +25,8 @@ final class GroupCommit {
     /** What becomes of one operation. */
     private sealed interface Outcome {
 
-        /** It is logged. */
-        record Logged(LogRecord entry) implements Outcome {}
+        /** It is logged; of its rows, the first {@code residentCount} are in memory. */
+        record Logged(LogRecord entry, int residentCount) implements Outcome {}
 
         /** It changes nothing: it came before, or there was nothing to delete. */
         record Unchanged() implements Outcome {}
@@ -40,6 +40,7 @@ final class GroupCommit {
     private final RunId runId;
     private final StoreHealth health;
     private final RowTable rows;
+    private final RowPlaces places;
     // Changes under the lock; the log thread, which alone adds rows, reads without.
     private final RunStateBuilder builder;
     private final RecordLog log;
@@ -59,6 +60,7 @@ final class GroupCommit {
     GroupCommit(
             RunId runId,
             RowTable rows,
+            RowPlaces places,
             RunStateBuilder builder,
             RunState recovered,
             RecordLog log,
@@ -68,6 +70,7 @@ final class GroupCommit {
         this.runId = runId;
         this.health = health;
         this.rows = rows;
+        this.places = places;
         this.builder = builder;
         this.log = log;
         this.durableBatchSeqs = new ConcurrentHashMap<>(log.recoveredBatchSeqs());
@@ -122,12 +125,15 @@ final class GroupCommit {
      * @param takeWaiting takes what waits behind the group, to fail with it if it is not durable
      */
     void commit(List<PendingOperation> group, Supplier<List<PendingOperation>> takeWaiting) {
+        try (RowCopy copy = new RowCopy(runId, rows, places)) {
+            commit(group, copy, takeWaiting);
+        }
+    }
+
+    private void commit(List<PendingOperation> group, RowCopy copy, Supplier<List<PendingOperation>> takeWaiting) {
         List<Outcome> outcomes = new ArrayList<>(group.size());
-        List<LogRecord> records = new ArrayList<>(group.size());
-        RowCopy copy;
         try {
-            resolve(group, outcomes, records);
-            copy = write(records);
+            write(group, outcomes, copy);
         } catch (IOException | RuntimeException | Error e) {
             IOException failure =
                     e instanceof IOException io ? io : new IOException("the batches could not be logged", e);
@@ -141,7 +147,7 @@ final class GroupCommit {
         List<Integer> replacedCounts;
         try {
             copy.await();
-            replacedCounts = publish(outcomes, copy.residentEnd());
+            replacedCounts = publish(outcomes);
         } catch (RuntimeException | Error e) {
             // Durable, and yet not in memory: only a restart brings the two together.
             fail(group, outcomes, new IOException("the batches are stored, but do not show before a restart", e));
@@ -150,23 +156,23 @@ final class GroupCommit {
         complete(group, outcomes, replacedCounts);
     }
 
-    /** Makes a group durable while its rows are copied to their places. */
-    private RowCopy write(List<LogRecord> records) throws IOException {
-        RowCopy copy = RowCopy.begin(runId, rows, records, resolver.takeClaimed());
-        if (records.isEmpty()) {
-            return copy;
-        }
+    /** Makes a group durable while its rows are brought to their places. */
+    private void write(List<PendingOperation> group, List<Outcome> outcomes, RowCopy copy) throws IOException {
+        List<LogRecord> records = new ArrayList<>(group.size());
         boolean durable = false;
         try {
-            log.write(records);
+            resolve(group, outcomes, records, copy);
+            copy.begin();
+            if (!records.isEmpty()) {
+                log.write(records);
+                health.worked();
+            }
             durable = true;
         } finally {
             if (!durable) {
                 copy.abandon();
             }
         }
-        health.worked();
-        return copy;
     }
 
     /** The last writer has gone: closes the log until the next write. */
@@ -179,11 +185,11 @@ final class GroupCommit {
         log.startNewSegment();
     }
 
-    private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records) {
+    private void resolve(List<PendingOperation> group, List<Outcome> outcomes, List<LogRecord> records, RowCopy copy) {
         resolver.begin(state.revision());
         try {
             for (PendingOperation operation : group) {
-                Outcome outcome = resolve(operation);
+                Outcome outcome = resolve(operation, copy);
                 outcomes.add(outcome);
                 if (outcome instanceof Outcome.Logged logged) {
                     records.add(logged.entry());
@@ -194,20 +200,23 @@ final class GroupCommit {
         }
     }
 
-    private Outcome resolve(PendingOperation operation) {
+    private Outcome resolve(PendingOperation operation, RowCopy copy) {
         try {
             return switch (operation) {
                 case PendingBatch batch -> {
                     if (batch.writer().superseded()) {
                         throw new SupersededWriterException(batch.writer().id());
                     }
-                    yield resolver.repeated(batch)
-                            ? new Outcome.Unchanged()
-                            : new Outcome.Logged(resolver.resolve(batch));
+                    if (resolver.repeated(batch)) {
+                        yield new Outcome.Unchanged();
+                    }
+                    BatchRecord resolved = resolver.resolve(batch);
+                    RowCopy.Part part = copy.add(resolved, batch.place(), resolver.takeClaimed());
+                    yield new Outcome.Logged(part.entry(), part.residentCount());
                 }
                 case PendingDeletion deletion -> {
                     DeletionRecord resolved = resolver.resolve(deletion);
-                    yield resolved.sampleIds().length == 0 ? new Outcome.Unchanged() : new Outcome.Logged(resolved);
+                    yield resolved.sampleIds().length == 0 ? new Outcome.Unchanged() : new Outcome.Logged(resolved, 0);
                 }
             };
         } catch (RuntimeException e) {
@@ -216,14 +225,14 @@ final class GroupCommit {
     }
 
     /** Applies what is durable; returns how many samples each operation replaced. */
-    private List<Integer> publish(List<Outcome> outcomes, int residentEnd) {
+    private List<Integer> publish(List<Outcome> outcomes) {
         List<Integer> replacedCounts = new ArrayList<>(outcomes.size());
         synchronized (lock) {
             long revision = state.revision();
             for (Outcome outcome : outcomes) {
                 int replacedCount = 0;
-                if (outcome instanceof Outcome.Logged(LogRecord entry)) {
-                    replacedCount = apply(entry, residentEnd);
+                if (outcome instanceof Outcome.Logged(LogRecord entry, int residentCount)) {
+                    replacedCount = apply(entry, residentCount);
                     revision = entry.revision();
                 }
                 replacedCounts.add(replacedCount);
@@ -234,10 +243,10 @@ final class GroupCommit {
     }
 
     @GuardedBy("lock")
-    private int apply(LogRecord entry, int residentEnd) {
+    private int apply(LogRecord entry, int residentCount) {
         return switch (entry) {
             case BatchRecord batch -> {
-                int replacedCount = append(batch, residentEnd);
+                int replacedCount = append(batch, residentCount);
                 durableBatchSeqs.put(batch.writerId(), batch.batchSeq());
                 yield replacedCount;
             }
@@ -251,10 +260,11 @@ final class GroupCommit {
     }
 
     @GuardedBy("lock")
-    private int append(BatchRecord batch, int residentEnd) {
+    private int append(BatchRecord batch, int residentCount) {
+        int firstOrdinal = rows.rowCount();
         int replacedCount = 0;
         for (int sample : batch.stored()) {
-            boolean resident = rows.rowCount() < residentEnd;
+            boolean resident = rows.rowCount() - firstOrdinal < residentCount;
             partlyAbsent |= !resident; // where the row lies in the log, it stays
             System.arraycopy(batch.samples().squaredNorms(), sample * q.length, q, 0, q.length);
             boolean replaces = builder.append(
@@ -283,21 +293,21 @@ final class GroupCommit {
     }
 
     private BatchReceipt receipt(PendingBatch batch, Outcome outcome, int replacedCount) {
-        if (outcome instanceof Outcome.Logged(BatchRecord stored)) {
+        if (outcome instanceof Outcome.Logged logged && logged.entry() instanceof BatchRecord stored) {
             return new BatchReceipt(
                     stored.batchSeq(),
                     stored.revision(),
                     stored.stored().length,
                     replacedCount,
-                    batch.accepted().length - stored.stored().length,
-                    batch.rejected());
+                    batch.content().accepted().length - stored.stored().length,
+                    batch.content().rejected());
         }
         return new BatchReceipt(batch.batchSeq(), state.revision(), 0, 0, 0, List.of());
     }
 
     private DeletionReceipt receipt(PendingDeletion deletion, Outcome outcome) {
         int asked = deletion.sampleIds().length;
-        if (outcome instanceof Outcome.Logged(DeletionRecord deleted)) {
+        if (outcome instanceof Outcome.Logged logged && logged.entry() instanceof DeletionRecord deleted) {
             int count = deleted.sampleIds().length;
             return new DeletionReceipt(count, asked - count, deleted.revision());
         }

@@ -69,10 +69,9 @@ final class GroupResolver {
         newIndex.clear();
         Arrays.fill(newBatches, 0, newCount, null);
         newCount = 0;
-        rows.unreserve(takeClaimed()); // of a group that was not resolved to its end
     }
 
-    /** Hands over for how many rows of the group memory is reserved. */
+    /** Hands over for how many rows of the batch just resolved memory was reserved. */
     int takeClaimed() {
         int count = claimedCount;
         claimedCount = 0;
@@ -105,24 +104,27 @@ final class GroupResolver {
         if (batch.batchSeq() != expected) {
             throw new BatchOutOfOrderException(batch.batchSeq(), expected);
         }
-        int[] stored = new int[batch.accepted().length];
+        PendingBatch.Content content = batch.content();
+        int[] stored = new int[content.accepted().length];
         int storedCount = 0;
-        for (int sample : batch.accepted()) {
-            requireNotDeleted(batch, batch.samples().sampleIds()[sample]);
-            if (!held(batch.samples(), sample)) {
+        for (int sample : content.accepted()) {
+            requireNotDeleted(batch, content.samples().sampleIds()[sample]);
+            if (!held(content.samples(), sample)) {
                 stored[storedCount++] = sample;
             }
         }
         if (storedCount < stored.length) {
             stored = Arrays.copyOf(stored, storedCount);
         }
-        claimedCount += rows.claim(storedCount);
+        if (batch.place().rows() == null) {
+            claimedCount = rows.claim(storedCount);
+        }
         for (int sample : stored) {
             add(batch, sample);
         }
         revision += storedCount;
         groupBatchSeqs.put(batch.writer().id(), batch.batchSeq());
-        return new BatchRecord(batch.writer().id(), batch.batchSeq(), revision, batch.samples(), stored);
+        return new BatchRecord(batch.writer().id(), batch.batchSeq(), revision, content.samples(), stored);
     }
 
     /** Returns what to log for a deletion: its ids that the run holds. A group holds either batches or deletions. */
@@ -155,7 +157,8 @@ final class GroupResolver {
         long id = samples.sampleIds()[sample];
         int position = newIndex.find(id);
         if (position >= 0) {
-            return same(samples, sample, newBatches[position].samples().rows(), newSamples[position]);
+            SampleColumns others = newBatches[position].content().samples();
+            return same(samples, sample, others.rows(), newSamples[position] * others.strideBytes());
         }
         int ordinal = rows.newestOrdinal(id);
         if (ordinal < 0 || builder.dead(ordinal) || rows.checksum(ordinal) != samples.checksums()[sample]) {
@@ -187,9 +190,8 @@ final class GroupResolver {
         }
     }
 
-    private boolean same(SampleColumns samples, int sample, MemorySegment others, long other) {
-        long from = sample * rowBytes;
-        long otherFrom = other * rowBytes;
+    private boolean same(SampleColumns samples, int sample, MemorySegment others, long otherFrom) {
+        long from = sample * samples.strideBytes();
         return MemorySegment.mismatch(samples.rows(), from, from + rowBytes, others, otherFrom, otherFrom + rowBytes)
                 < 0;
     }
@@ -200,7 +202,7 @@ final class GroupResolver {
             newBatches = Arrays.copyOf(newBatches, newCount * 2);
             newSamples = Arrays.copyOf(newSamples, newCount * 2);
         }
-        long id = batch.samples().sampleIds()[sample];
+        long id = batch.content().samples().sampleIds()[sample];
         newIds[newCount] = id;
         newBatches[newCount] = batch;
         newSamples[newCount] = sample;

@@ -12,6 +12,11 @@ import java.util.concurrent.CompletableFuture;
 record PendingDeletion(long[] sampleIds, CompletableFuture<DeletionReceipt> receipt) implements PendingOperation {
 
     @Override
+    public boolean ready() {
+        return true;
+    }
+
+    @Override
     public long bytes() {
         return (long) sampleIds.length * Long.BYTES;
     }

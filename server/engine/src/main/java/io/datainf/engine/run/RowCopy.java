@@ -2,75 +2,144 @@ package io.datainf.engine.run;
 
 import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.store.BatchRecord;
-import io.datainf.engine.store.LogRecord;
+import io.datainf.engine.store.SampleColumns;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Copies the rows of a group to where they will show, while the log thread writes and forces them: the copy costs as much as the
- * write. On a thread of its own, unless there is so little that a thread costs more. Used once.
+ * Brings the rows of a group to where they will show. Most arrived there. Others are copied while the log thread writes and forces
+ * them: the copy costs as much as the write. On a thread of its own, unless there is so little that a thread costs more. Used
+ * once.
  */
-final class RowCopy {
+final class RowCopy implements AutoCloseable {
 
     private static final long THREAD_FROM_BYTES = 1L << 20;
 
-    private final RowTable rows;
-    private final List<LogRecord> records;
-    private final int firstOrdinal;
-    private final int residentCount;
-    private final FutureTask<Void> task = new FutureTask<>(this::copy, null);
+    /**
+     * Rows of one batch.
+     *
+     * @param entry as it is to be logged
+     * @param firstOrdinal of its first stored row
+     * @param residentCount how many of its stored rows, the first ones, are in memory once they are copied
+     * @param arrived whether they are there already
+     */
+    record Part(BatchRecord entry, int firstOrdinal, int residentCount, boolean arrived) {
 
-    private RowCopy(RowTable rows, List<LogRecord> records, int residentCount) {
+        private int copiedCount() {
+            return arrived ? 0 : residentCount;
+        }
+    }
+
+    private final RunId runId;
+    private final RowTable rows;
+    private final RowPlaces places;
+    private final List<Part> parts = new ArrayList<>();
+    private final FutureTask<Void> task = new FutureTask<>(this::copy, null);
+    private int nextOrdinal;
+    private int reservedCount;
+    private boolean begun;
+    private @Nullable Arena moving;
+
+    /** Begins a group behind the rows that the table has; on the log thread, like all but the copying. */
+    RowCopy(RunId runId, RowTable rows, RowPlaces places) {
+        this.runId = runId;
         this.rows = rows;
-        this.records = records;
-        this.firstOrdinal = rows.rowCount();
-        this.residentCount = residentCount;
+        this.places = places;
+        this.nextOrdinal = rows.rowCount();
     }
 
     /**
-     * Begins to copy the rows that find memory, the first ones; on the log thread. Nothing is published.
+     * Takes the next batch of the group, as it was resolved.
      *
-     * @param claimedCount for how many rows memory is reserved already
+     * @param claimedCount for how many of its rows memory is reserved, besides that of the place
      */
-    static RowCopy begin(RunId runId, RowTable rows, List<LogRecord> records, int claimedCount) {
-        int rowCount = records.stream().mapToInt(LogRecord::rowCount).sum();
-        int residentCount = claimedCount;
-        while (residentCount < rowCount && rows.tryReserve()) {
-            residentCount++;
+    Part add(BatchRecord entry, RowPlace place, int claimedCount) {
+        int storedCount = entry.stored().length;
+        Part part;
+        if (place.rows() == null) {
+            part = new Part(entry, nextOrdinal, reserve(storedCount, claimedCount), false);
+        } else if (place.firstOrdinal() == nextOrdinal && place.rowCount() == storedCount) {
+            part = new Part(entry, nextOrdinal, storedCount, true);
+        } else {
+            // Its reservation moves with it.
+            part = new Part(lift(entry), nextOrdinal, storedCount, false);
         }
-        boolean begun = false;
-        try {
-            rows.gradients().mapRows(residentCount);
-            RowCopy copy = new RowCopy(rows, records, residentCount);
-            if (residentCount * rows.gradients().rowBytes() >= THREAD_FROM_BYTES) {
-                Thread.ofPlatform().name("datainf-rows-" + runId).daemon().start(copy.task);
-            }
-            begun = true;
-            return copy;
-        } finally {
-            if (!begun) {
-                rows.unreserve(residentCount);
-            }
-        }
+        parts.add(part);
+        nextOrdinal += storedCount;
+        return part;
     }
 
-    /** Up to which ordinal the rows of the group are in memory once they are copied. */
-    int residentEnd() {
-        return firstOrdinal + residentCount;
+    private int reserve(int rowCount, int claimedCount) {
+        int reserved = claimedCount;
+        while (reserved < rowCount && rows.tryReserve(1)) {
+            reserved++;
+        }
+        reservedCount += reserved;
+        return reserved;
+    }
+
+    /** Takes the rows of a batch out of their place, where the rows of another one may come to lie. */
+    private BatchRecord lift(BatchRecord entry) {
+        SampleColumns samples = entry.samples();
+        long rowBytes = rows.gradients().rowBytes();
+        if (moving == null) {
+            moving = Arena.ofShared();
+        }
+        MemorySegment lifted = moving.allocate(samples.sampleCount() * rowBytes, Long.BYTES);
+        for (int sample : entry.stored()) {
+            MemorySegment.copy(samples.rows(), sample * samples.strideBytes(), lifted, sample * rowBytes, rowBytes);
+        }
+        return new BatchRecord(
+                entry.writerId(),
+                entry.batchSeq(),
+                entry.revision(),
+                new SampleColumns(
+                        samples.sampleIds(),
+                        samples.steps(),
+                        lifted,
+                        rowBytes,
+                        samples.squaredNorms(),
+                        samples.checksums()),
+                entry.stored());
+    }
+
+    /** Begins to copy. Nothing is published. */
+    void begin() {
+        begun = true;
+        int copied = 0;
+        for (Part part : parts) {
+            for (int i = part.residentCount(); i < part.entry().stored().length; i++) {
+                places.clearUsed(part.firstOrdinal() + i);
+            }
+            if (part.copiedCount() > 0) {
+                copied += part.copiedCount();
+                // Maps it, which may fail, now: what is written is to show.
+                rowAt(part.firstOrdinal() + part.copiedCount() - 1);
+            }
+        }
+        if (copied * rows.gradients().rowBytes() >= THREAD_FROM_BYTES) {
+            Thread.ofPlatform().name("datainf-rows-" + runId).daemon().start(task);
+        }
     }
 
     /** Gives the memory back because the group does not count; the memory of its batches goes away. */
     void abandon() {
         try {
-            await();
+            if (begun) {
+                await();
+            }
         } finally {
-            rows.unreserve(residentCount);
+            rows.unreserve(reservedCount);
         }
     }
 
-    /** Returns when all rows are copied, which is done here if nobody has begun; on the log thread. */
+    /** Returns when all rows are there, which is done here if nobody has begun. */
     void await() {
         task.run();
         boolean interrupted = false;
@@ -90,20 +159,26 @@ final class RowCopy {
     }
 
     private void copy() {
-        GradientMatrix gradients = rows.gradients();
-        long rowBytes = gradients.rowBytes();
-        int ordinal = firstOrdinal;
-        for (LogRecord entry : records) {
-            if (entry instanceof BatchRecord batch) {
-                MemorySegment from = batch.samples().rows();
-                for (int sample : batch.stored()) {
-                    if (ordinal == residentEnd()) {
-                        return;
-                    }
-                    MemorySegment.copy(from, sample * rowBytes, gradients.unpublishedRow(ordinal), 0, rowBytes);
-                    ordinal++;
-                }
+        long rowBytes = rows.gradients().rowBytes();
+        for (Part part : parts) {
+            SampleColumns from = part.entry().samples();
+            for (int i = 0; i < part.copiedCount(); i++) {
+                long offset = part.entry().stored()[i] * from.strideBytes();
+                MemorySegment.copy(from.rows(), offset, rowAt(part.firstOrdinal() + i), 0, rowBytes);
             }
+        }
+    }
+
+    private MemorySegment rowAt(int ordinal) {
+        GradientMatrix gradients = rows.gradients();
+        return Objects.requireNonNull(gradients.unpublishedRows(ordinal, 1), "one row lies in one piece");
+    }
+
+    /** Lets go of rows that were moved; after the group is done with. */
+    @Override
+    public void close() {
+        if (moving != null) {
+            moving.close();
         }
     }
 }

@@ -129,7 +129,7 @@ final class RowLoader {
             requireWanted();
             int ordinal = (int) stored.ordinal(i);
             markUnreadable(ordinal);
-            if (!deadRows.get(ordinal) && rows.tryReserve()) {
+            if (!deadRows.get(ordinal) && rows.tryReserve(1)) {
                 try {
                     stored.read(i, rows.gradients().row(ordinal));
                     resident.set(ordinal);

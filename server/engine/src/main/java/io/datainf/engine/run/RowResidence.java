@@ -93,7 +93,7 @@ final class RowResidence {
             long wanted = Math.max(1, bytes / rows.gradients().strideBytes());
             int[] ordinals = absent.stream()
                     .limit(wanted)
-                    .takeWhile(ordinal -> rows.tryReserve())
+                    .takeWhile(ordinal -> rows.tryReserve(1))
                     .toArray();
             boolean complete = false;
             MemorySegment[] targets = new MemorySegment[ordinals.length];

@@ -56,11 +56,11 @@ final class RowTable {
         return rowCount;
     }
 
-    /** Reserves memory for a row, if there is any left; returns whether there is. */
-    boolean tryReserve() {
-        boolean reserved = budget.tryReserve(gradients.strideBytes());
+    /** Reserves memory for so many rows, if there is so much left; returns whether there is. */
+    boolean tryReserve(int count) {
+        boolean reserved = budget.tryReserve(count * gradients.strideBytes());
         if (reserved) {
-            reservedRows.incrementAndGet();
+            reservedRows.addAndGet(count);
         }
         return reserved;
     }
@@ -96,7 +96,7 @@ final class RowTable {
     }
 
     /**
-     * Appends a row; its gradient was filled into {@link GradientMatrix#unpublishedRow}, or is filled in later, or never.
+     * Appends a row; its gradient was filled into {@link GradientMatrix#unpublishedRows}, or is filled in later, or never.
      *
      * @param checksum CRC-32C of the gradient
      * @param step at which the gradient was taken

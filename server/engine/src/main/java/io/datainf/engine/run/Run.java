@@ -107,11 +107,12 @@ public final class Run {
                     events,
                     resident -> Objects.requireNonNull(commits.get()).loaded(resident),
                     damaged);
+            RowPlaces places = new RowPlaces(rows);
             GroupCommit commit = new GroupCommit(
-                    definition.id(), rows, recovery.builder, recovered, records, health, loader::await, access);
+                    definition.id(), rows, places, recovery.builder, recovered, records, health, loader::await, access);
             commits.set(commit);
             opened = true;
-            RunLog log = new RunLog(definition, commit, options);
+            RunLog log = new RunLog(definition, commit, places, options);
             return new Run(
                     definition,
                     manifest.createTime(),

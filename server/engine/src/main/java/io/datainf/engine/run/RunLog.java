@@ -10,7 +10,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
@@ -30,6 +32,7 @@ final class RunLog {
     private final GroupCommit commit;
     private final StoreOptions options;
     private final RunDefinition definition;
+    private final RowPlaces places;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition arrived = lock.newCondition();
@@ -52,10 +55,11 @@ final class RunLog {
     @GuardedBy("lock")
     private @Nullable Exception end;
 
-    RunLog(RunDefinition definition, GroupCommit commit, StoreOptions options) {
+    RunLog(RunDefinition definition, GroupCommit commit, RowPlaces places, StoreOptions options) {
         this.runId = definition.id();
         this.definition = definition;
         this.commit = commit;
+        this.places = places;
         this.options = options;
     }
 
@@ -197,21 +201,52 @@ final class RunLog {
         }
     }
 
-    /** Queues a batch; its receipt completes on the log thread, or here if the writer may not write. */
-    void append(PendingBatch batch) {
-        Exception refusal;
+    /**
+     * Queues a batch and takes in its rows; its receipt completes on the log thread, or here if the writer may not write. The turn
+     * comes first, because it decides where the rows go.
+     */
+    CompletionStage<BatchReceipt> append(RunWriter writer, SampleBatch batch, BatchPreparation preparation) {
+        PendingBatch pending;
         lock.lock();
         try {
-            refusal = refusal(batch.writer());
-            if (refusal == null) {
-                waiting.add(batch);
-                arrived.signal();
+            Exception refusal = refusal(writer);
+            if (refusal != null) {
+                return CompletableFuture.failedStage(refusal);
             }
+            pending = new PendingBatch(writer, batch, places);
+            waiting.add(pending);
         } finally {
             lock.unlock();
         }
-        if (refusal != null) {
-            batch.fail(refusal);
+        boolean arrives = false;
+        try {
+            pending.arrived(preparation.take(pending, batch));
+            arrives = true;
+        } finally {
+            if (!arrives) {
+                withdraw(pending);
+            }
+            signal();
+        }
+        return pending.receipt();
+    }
+
+    private void withdraw(PendingBatch batch) {
+        lock.lock();
+        try {
+            waiting.remove(batch);
+        } finally {
+            lock.unlock();
+        }
+        batch.withdraw();
+    }
+
+    private void signal() {
+        lock.lock();
+        try {
+            arrived.signal();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -309,7 +344,10 @@ final class RunLog {
     private List<PendingOperation> takeGroup() {
         lock.lock();
         try {
-            while (waiting.isEmpty() && tasks.isEmpty() && !writers.isEmpty()) {
+            while (tasks.isEmpty()
+                    && (waiting.isEmpty()
+                            ? !writers.isEmpty()
+                            : !waiting.getFirst().ready())) {
                 arrived.awaitUninterruptibly();
             }
             List<PendingOperation> group = new ArrayList<>();
@@ -317,6 +355,7 @@ final class RunLog {
             while (tasks.isEmpty()
                     && bytes < options.groupBytes()
                     && !waiting.isEmpty()
+                    && waiting.getFirst().ready()
                     && (group.isEmpty()
                             || group.getLast().getClass() == waiting.getFirst().getClass())) {
                 PendingOperation operation = waiting.remove();

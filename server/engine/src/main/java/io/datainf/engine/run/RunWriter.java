@@ -58,15 +58,15 @@ public final class RunWriter implements AutoCloseable {
      * was deleted, {@link java.io.IOException} when the store fails. The
      * same batch number can then be sent again; those that were sent after it fail as well.
      *
-     * <p>Gradients that need no conversion, lie outside the heap and may be read by any thread are not copied before they go
-     * into their rows.
+     * <p>The gradients are read before this returns, once, to where they will lie; only where the encoding is converted, memory is
+     * full, or samples before them were not stored, they are copied again.
      *
-     * @throws IllegalArgumentException if the gradients do not have one row for each id
+     * @throws IllegalArgumentException if the gradients do not have one row for each id; and what the gradients themselves throw: nothing
+     *     is applied then
      */
     public CompletionStage<BatchReceipt> append(SampleBatch batch) {
-        PendingBatch pending = preparation.prepare(this, batch);
-        log.append(pending);
-        return pending.receipt();
+        preparation.requireRows(batch);
+        return log.append(this, batch, preparation);
     }
 
     /**

@@ -12,7 +12,7 @@ import java.util.Arrays;
  * @param steps training step of each sample, [k], or empty
  * @param elementType encoding of {@code gradients}
  * @param allowDeleted whether samples that were deleted may come back
- * @param gradients [k, D] row-major, little-endian, no padding; borrowed until the append has completed
+ * @param gradients where the rows come from
  */
 @SuppressWarnings("ArrayRecordComponent") // handed over, not shared
 public record SampleBatch(
@@ -21,7 +21,7 @@ public record SampleBatch(
         long[] steps,
         boolean allowDeleted,
         ElementType elementType,
-        MemorySegment gradients) {
+        GradientSource gradients) {
 
     public SampleBatch {
         if (batchSeq < 1) {
@@ -37,10 +37,10 @@ public record SampleBatch(
         requireDistinct(sampleIds);
     }
 
-    /** Creates a batch in which no deleted sample may come back. */
+    /** Creates a batch of rows in memory, [k, D] row-major, in which no deleted sample may come back. */
     public SampleBatch(
             long batchSeq, long[] sampleIds, long[] steps, ElementType elementType, MemorySegment gradients) {
-        this(batchSeq, sampleIds, steps, false, elementType, gradients);
+        this(batchSeq, sampleIds, steps, false, elementType, GradientSource.of(gradients));
     }
 
     private static void requireDistinct(long[] sampleIds) {

@@ -52,13 +52,15 @@ final class FrameWriter {
         MemorySegment rows = batch.samples().rows();
         int[] stored = batch.stored();
         long rowBytes = geometry.rowBytes();
+        long strideBytes = batch.samples().strideBytes();
+        boolean dense = geometry.dense() && strideBytes == rowBytes;
         for (int first = 0; first < stored.length; ) {
             int end = first + 1;
             // Rows that lie one after the other, here and in the file, go out as one piece.
-            while (geometry.dense() && end < stored.length && stored[end] == stored[end - 1] + 1) {
+            while (dense && end < stored.length && stored[end] == stored[end - 1] + 1) {
                 end++;
             }
-            addPieces(pieces, rows.asSlice(stored[first] * rowBytes, (end - first) * rowBytes));
+            addPieces(pieces, rows.asSlice(stored[first] * strideBytes, (end - first) * rowBytes));
             addPadding(pieces, geometry.strideBytes() - rowBytes);
             first = end;
         }

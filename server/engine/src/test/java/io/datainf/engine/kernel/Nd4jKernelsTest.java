@@ -48,7 +48,7 @@ class Nd4jKernelsTest extends GradientKernelsContractTest {
             matrix.publishRow();
             ElementConversion.toFloats(row, type, values, 0, width);
             double[] q = new double[1];
-            kernels.squaredNorms(row, blocks.layout(), type, q);
+            kernels.squaredNorms(row, blocks, type, q);
             BlockVector v = new BlockVector(width, arena);
             v.load(MemorySegment.ofArray(values), 0, width);
             ColumnVectors vectors = kernels.newVectors(blocks, type, 1, arena);

@@ -192,8 +192,10 @@ final class LogFixture {
             q[i] = seed + i / 8.0;
         }
         int[] checksums = new int[count];
-        new Crc32c().ofRows(rows, geometry.rowBytes(), count, checksums);
-        SampleColumns samples = new SampleColumns(ids, steps, rows, q, checksums);
+        for (int i = 0; i < count; i++) {
+            checksums[i] = new Crc32c().of(rows, i * geometry.rowBytes(), geometry.rowBytes());
+        }
+        SampleColumns samples = new SampleColumns(ids, steps, rows, geometry.rowBytes(), q, checksums);
         return new BatchRecord(
                 writerId,
                 batchSeq,
