@@ -15,7 +15,7 @@ final class BatchAssembler {
     private final InFlightBudget budget;
     // Guarded by this.
     private long lastBatchSeq;
-    private @Nullable StagedBatch partial;
+    private @Nullable ArrivedBatch partial;
     private boolean closed;
 
     /**
@@ -38,14 +38,13 @@ final class BatchAssembler {
      * @return the batch that the message completes, which the caller closes and releases from the budget; null when more fragments are needed or the
      *     assembler is closed
      * @throws InvalidBatchException if the message breaks a rule
-     * @throws ChecksumMismatchException if its gradients are not what the writer sent
      * @throws BatchOutOfOrderException if it leaves a gap in batch numbers
      */
-    synchronized @Nullable StagedBatch add(BatchMessage message) {
+    synchronized @Nullable ArrivedBatch add(BatchMessage message) {
         if (closed) {
             return null;
         }
-        StagedBatch batch = partial;
+        ArrivedBatch batch = partial;
         if (batch == null) {
             batch = begin(message);
             partial = batch;
@@ -53,7 +52,7 @@ final class BatchAssembler {
             requireContinues(batch, message);
         }
         long costBytes = message.costBytes();
-        batch.append(message);
+        batch.add(message);
         budget.add(costBytes);
         if (!batch.complete()) {
             return null;
@@ -91,7 +90,7 @@ final class BatchAssembler {
         return costBytes;
     }
 
-    private StagedBatch begin(BatchMessage message) {
+    private ArrivedBatch begin(BatchMessage message) {
         requireOrder(message);
         requireIds(message);
         int sampleCount = message.sampleIds().length;
@@ -113,14 +112,14 @@ final class BatchAssembler {
                             .formatted(totalBytes, sampleCount, dimension, elementType.byteCount()));
         }
         requireWholeElements(message);
-        return new StagedBatch(message, totalBytes);
+        return new ArrivedBatch(message, totalBytes);
     }
 
-    private void requireContinues(StagedBatch batch, BatchMessage message) {
+    private void requireContinues(ArrivedBatch batch, BatchMessage message) {
         if (!batch.sameBatch(message)) {
             throw incompleteBatch(batch, "batch %d with other ids or steps came".formatted(message.batchSeq()));
         }
-        long expectedOffset = batch.filledBytes() / elementType.byteCount();
+        long expectedOffset = batch.arrivedBytes() / elementType.byteCount();
         if (message.elementOffset() != expectedOffset) {
             throw new InvalidBatchException(
                     "batch.element_offset",
@@ -128,7 +127,7 @@ final class BatchAssembler {
                             .formatted(message.batchSeq(), message.elementOffset(), expectedOffset));
         }
         int gotBytes = message.gradients().byteCount();
-        long missingBytes = batch.totalBytes() - batch.filledBytes();
+        long missingBytes = batch.totalBytes() - batch.arrivedBytes();
         if (gotBytes == 0 || gotBytes > missingBytes) {
             throw wrongLength(message, "1 to %d, what the sample still lacks".formatted(missingBytes));
         }
@@ -166,7 +165,7 @@ final class BatchAssembler {
         }
     }
 
-    private InvalidBatchException incompleteBatch(StagedBatch batch, String event) {
+    private InvalidBatchException incompleteBatch(ArrivedBatch batch, String event) {
         return new InvalidBatchException(
                 "batch.gradients",
                 "%s while sample %s of batch %d had got %d bytes: expected %d (%d elements * %d bytes)"
@@ -174,7 +173,7 @@ final class BatchAssembler {
                                 event,
                                 Long.toUnsignedString(batch.sampleIds()[0]),
                                 batch.batchSeq(),
-                                batch.filledBytes(),
+                                batch.arrivedBytes(),
                                 batch.totalBytes(),
                                 dimension,
                                 elementType.byteCount()));

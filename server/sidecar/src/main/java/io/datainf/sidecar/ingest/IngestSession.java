@@ -106,7 +106,7 @@ public final class IngestSession {
             lastMessageBytes = message.costBytes();
             unackedBytes += lastMessageBytes;
         }
-        StagedBatch batch;
+        ArrivedBatch batch;
         try {
             batch = assembler.add(message);
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -158,7 +158,7 @@ public final class IngestSession {
         flush();
     }
 
-    private void append(StagedBatch batch) {
+    private void append(ArrivedBatch batch) {
         long receivedNanos = System.nanoTime();
         boolean taken;
         synchronized (lock) {
@@ -173,7 +173,7 @@ public final class IngestSession {
         }
         context.events().batchReceived(batch.sampleIds().length, batch.totalBytes());
         CompletionStage<BatchReceipt> receipt;
-        try {
+        try (batch) {
             receipt = writer.append(batch.toSampleBatch(hello.elementType()));
         } catch (IllegalArgumentException e) {
             // What only the run checks, such as an id that occurs twice.
@@ -185,7 +185,7 @@ public final class IngestSession {
         receipt.whenComplete((done, failure) -> settled(new Outcome(batch, receivedNanos, done, failure)));
     }
 
-    private void free(StagedBatch batch) {
+    private void free(ArrivedBatch batch) {
         batch.close();
         context.budget().release(batch.costBytes());
     }
@@ -362,7 +362,7 @@ public final class IngestSession {
 
     /** What became of a batch: a receipt or a failure. */
     private record Outcome(
-            StagedBatch batch,
+            ArrivedBatch batch,
             long receivedNanos,
             @Nullable BatchReceipt receipt,
             @Nullable Throwable failure) {
