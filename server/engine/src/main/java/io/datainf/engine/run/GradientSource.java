@@ -20,7 +20,7 @@ public interface GradientSource {
      */
     default void verify(int crc32c) {}
 
-    /** Reads memory that nobody changes meanwhile. */
+    /** Reads memory that nobody changes meanwhile; after its end again from the beginning, for a batch that is sent again. */
     static GradientSource of(MemorySegment gradients) {
         return new GradientSource() {
             private long position;
@@ -33,7 +33,7 @@ public interface GradientSource {
             @Override
             public void read(MemorySegment target) {
                 MemorySegment.copy(gradients, position, target, 0, target.byteSize());
-                position += target.byteSize();
+                position = (position + target.byteSize()) % Math.max(1, gradients.byteSize());
             }
         };
     }
