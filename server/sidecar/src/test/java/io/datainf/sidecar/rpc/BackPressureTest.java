@@ -184,8 +184,7 @@ class BackPressureTest {
             }
             assertThat(run.sampleCount()).isEqualTo((long) writers * batches * rowsPerBatch);
             assertThat(server.events.greatestUnackedBytes.get()).isPositive();
-            assertThat(server.events.greatestUnackedBytes.get())
-                    .isLessThanOrEqualTo(boundBytes);
+            assertThat(server.events.greatestUnackedBytes.get()).isLessThanOrEqualTo(boundBytes);
         }
     }
 }

@@ -142,8 +142,7 @@ class ExactlyOnceTest {
         float[] ones = {1, 1, 1};
         float[] twos = {2, 2, 2};
         List<Ack> acks = atOnce(List.of(
-                onItsOwnConnection(
-                        "w1", batches, seq -> batch(seq, (long) rowsPerBatch * seq, ones, ones, ones, ones)),
+                onItsOwnConnection("w1", batches, seq -> batch(seq, (long) rowsPerBatch * seq, ones, ones, ones, ones)),
                 onItsOwnConnection(
                         "w2", batches, seq -> batch(seq, (long) rowsPerBatch * seq, twos, twos, twos, twos))));
         long samples = (long) batches * rowsPerBatch;
