@@ -14,7 +14,6 @@ import io.datainf.proto.v1.GetStatisticsRequest;
 import io.datainf.proto.v1.GivenSamples;
 import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
-import io.datainf.proto.v1.IngestServiceGrpc.IngestServiceStub;
 import io.datainf.proto.v1.ReadSamplesRequest;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.grpc.ManagedChannel;
@@ -48,9 +47,6 @@ public final class DataInfClient implements AutoCloseable {
     private static final Duration CALL_TIMEOUT = Duration.ofSeconds(30);
     private static final int CLOSE_SECONDS = 10;
 
-    /** gRPC's default of 32 KiB would let one message out at a time. */
-    private static final int READY_BYTES = 4 << 20;
-
     private final Connection connection;
 
     private DataInfClient(Connection connection) {
@@ -60,7 +56,8 @@ public final class DataInfClient implements AutoCloseable {
     /**
      * Makes a client; connects when first used.
      *
-     * @param target "host:port" or "unix:/path", in plain text. For TLS or tokens see {@link #using}
+     * @param target "unix:/path", which costs less for a server on the same machine, or "host:port"; in plain text. For TLS or
+     *     tokens see {@link #using}
      */
     public static DataInfClient connect(String target) {
         return new DataInfClient(Channels.connect(requireNonNull(target, "target")));
@@ -128,8 +125,7 @@ public final class DataInfClient implements AutoCloseable {
      * @param options how it batches, buffers and tries again
      */
     public SampleWriter openWriter(RunDescription run, WriterOptions options) throws InterruptedException {
-        IngestServiceStub stub = IngestServiceGrpc.newStub(connection.channel()).withOnReadyThreshold(READY_BYTES);
-        return SampleWriter.open(stub, run, options);
+        return SampleWriter.open(connection.channel(), run, options);
     }
 
     /** Asks, and waits for the whole answer; an interrupt cancels the query at the server. */

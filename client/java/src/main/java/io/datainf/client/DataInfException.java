@@ -12,7 +12,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A call failed, at the server or on the way. The message names code, reason and the fields at fault. */
-public final class DataInfException extends RuntimeException {
+public sealed class DataInfException extends RuntimeException permits WriterFullException {
     private static final long serialVersionUID = 1;
 
     private final Status.Code code;
@@ -51,6 +51,10 @@ public final class DataInfException extends RuntimeException {
         Status status = Status.fromThrowable(failure);
         String description = status.getDescription();
         StringBuilder message = new StringBuilder(description == null ? failure.toString() : description);
+        if (status.getCause() != null) {
+            // Such as the address that refuses connections.
+            message.append(": ").append(status.getCause().getMessage());
+        }
         String reason = "";
         Duration retryDelay = null;
         com.google.rpc.Status details = StatusProto.fromThrowable(failure);

@@ -1,39 +1,34 @@
 package io.datainf.client;
 
-import io.datainf.proto.v1.IngestRequest;
-import io.datainf.proto.v1.IngestServiceGrpc.IngestServiceStub;
+import io.datainf.proto.v1.GetRunRequest;
 import io.datainf.proto.v1.Open;
+import io.datainf.proto.v1.Opened;
+import io.datainf.proto.v1.RunServiceGrpc;
+import io.grpc.Channel;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.time.Duration;
-import java.util.concurrent.ThreadLocalRandom;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/*
- * The writer's own thread: opens a stream, sends what the outbox holds, and opens another one when the stream
- * breaks for a reason that a new one can mend:
- *
- *   UNAVAILABLE         the server is stopping, cannot be reached, or failed to write
- *   DATA_LOSS           a batch was damaged on the way
- *   RESOURCE_EXHAUSTED  with RetryInfo: memory or disk is full
- *
- * Everything else is final. The pause between attempts doubles from 0.1 s to 5 s, times a random factor of 0.5
- * to 1.5; the server's RetryInfo wins; an ack begins anew. The outbox's patience bounds them all.
- */
+/** The writer's own thread: opens a stream, sends what the outbox holds, and opens another one when the stream breaks. */
 final class IngestSender implements Runnable {
     private static final Logger log = LoggerFactory.getLogger(IngestSender.class);
+    private static final Duration CALL_TIMEOUT = Duration.ofSeconds(30);
 
-    private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
-    private static final Duration LAST_PAUSE = Duration.ofSeconds(5);
-
-    private final IngestServiceStub stub;
+    private final Channel channel;
     private final Open open;
     private final Outbox outbox;
+    private final Backoff backoff;
 
-    IngestSender(IngestServiceStub stub, Open open, Outbox outbox) {
-        this.stub = stub;
+    IngestSender(Channel channel, Open open, Outbox outbox, Backoff backoff) {
+        this.channel = channel;
         this.open = open;
         this.outbox = outbox;
+        this.backoff = backoff;
     }
 
     @Override
@@ -50,42 +45,74 @@ final class IngestSender implements Runnable {
     }
 
     private void runStreams() throws InterruptedException {
-        int attempts = 0;
         long durableBefore = outbox.durableSequence();
         while (true) {
-            IngestStream stream = new IngestStream(outbox);
-            try {
-                stub.ingest(stream);
-                stream.send(open);
-                drive(stream);
-                if (!stream.hasEnded() && outbox.isAlive()) {
-                    // All is acked.
-                    stream.complete();
-                    return;
-                }
-            } finally {
-                if (!outbox.isAlive() || Thread.currentThread().isInterrupted()) {
-                    stream.cancel("the writer has failed");
-                }
+            DataInfException end = runStream();
+            if (end == null || !outbox.isAlive()) {
+                return;
             }
-            DataInfException end = endOf(stream);
-            if (!outbox.isAlive() || !isMendable(end)) {
-                // Without effect when it has failed already.
+            boolean idle = outbox.isIdle();
+            if (idle || outbox.durableSequence() > durableBefore) {
+                backoff.progress();
+                durableBefore = outbox.durableSequence();
+            }
+            Optional<Duration> pause = backoff.pauseAfter(end);
+            if (pause.isEmpty()) {
                 outbox.fail(end);
                 return;
             }
-            attempts = outbox.durableSequence() > durableBefore ? 0 : attempts + 1;
-            durableBefore = outbox.durableSequence();
-            Duration pause = end.retryDelay().orElse(pauseAfter(attempts));
             log.info(
                     "Stream of run {} broke, next attempt in {} ms: {}",
                     open.getRunId(),
-                    pause.toMillis(),
+                    pause.get().toMillis(),
                     end.getMessage());
-            if (!outbox.awaitReconnect(pause)) {
+            if (!outbox.awaitReconnect(pause.get())) {
                 return;
             }
+            if (idle) {
+                // It may have waited long for something to send.
+                backoff.progress();
+            }
         }
+    }
+
+    /** Runs one stream; returns why it ended, or null if nothing is left to send. */
+    private @Nullable DataInfException runStream() throws InterruptedException {
+        IngestStream stream = new IngestStream(outbox);
+        boolean completed = false;
+        stream.start(channel);
+        try {
+            stream.send(IngestFrame.of(open));
+            Opened opened = outbox.awaitOpened(stream);
+            if (opened != null) {
+                outbox.resume(opened, revisionIncluding(opened));
+                drive(stream);
+            }
+            if (!stream.hasEnded() && outbox.isAlive()) {
+                stream.complete();
+                completed = true;
+                return null;
+            }
+            return endOf(stream);
+        } catch (StatusRuntimeException e) {
+            return DataInfException.of(e);
+        } finally {
+            if (!completed) {
+                stream.cancel("the writer goes on without this stream");
+            }
+        }
+    }
+
+    /** A revision that includes what is durable without an ack that would have told it; 0 if there is no such batch. */
+    private long revisionIncluding(Opened opened) {
+        if (opened.getResumeAfterBatchSeq() <= outbox.durableSequence()) {
+            return 0;
+        }
+        return RunServiceGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(CALL_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
+                .getRun(GetRunRequest.newBuilder().setRunId(open.getRunId()).build())
+                .getRun()
+                .getRevision();
     }
 
     /** Sends until the stream ends or there is nothing more to send. */
@@ -93,13 +120,13 @@ final class IngestSender implements Runnable {
         while (true) {
             PendingBatch batch = outbox.awaitBatch(stream);
             if (batch == null) {
-                break;
+                return;
             }
-            for (IngestRequest message : batch.messages(stream.maxMessageBytes())) {
+            for (IngestFrame frame : batch.frames(outbox.shape())) {
                 if (!outbox.awaitReady(stream)) {
                     return;
                 }
-                stream.send(message);
+                stream.send(frame);
             }
         }
     }
@@ -109,18 +136,5 @@ final class IngestSender implements Runnable {
         return cause == null
                 ? new DataInfException(Status.Code.UNAVAILABLE, "", "the server ended the stream")
                 : DataInfException.of(cause);
-    }
-
-    private static boolean isMendable(DataInfException end) {
-        return switch (end.code()) {
-            case UNAVAILABLE, DATA_LOSS -> true;
-            case RESOURCE_EXHAUSTED -> end.retryDelay().isPresent();
-            default -> false;
-        };
-    }
-
-    private static Duration pauseAfter(int attempts) {
-        long millis = Math.min(FIRST_PAUSE.toMillis() << Math.min(attempts, 10), LAST_PAUSE.toMillis());
-        return Duration.ofMillis(ThreadLocalRandom.current().nextLong(millis / 2, millis + millis / 2));
     }
 }

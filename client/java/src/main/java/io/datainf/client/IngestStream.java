@@ -1,9 +1,8 @@
 package io.datainf.client;
 
-import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.IngestResponse;
-import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
+import io.grpc.Channel;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import org.jspecify.annotations.Nullable;
@@ -12,9 +11,9 @@ import org.jspecify.annotations.Nullable;
  * One Ingest stream, from Open to its end. gRPC calls the observer methods, one at a time; the sender's thread the
  * others. Each change of state is followed by a signal through the outbox.
  */
-final class IngestStream implements ClientResponseObserver<IngestRequest, IngestResponse> {
+final class IngestStream implements ClientResponseObserver<IngestFrame, IngestResponse> {
     private final Outbox outbox;
-    private volatile @Nullable ClientCallStreamObserver<IngestRequest> requests;
+    private volatile @Nullable ClientCallStreamObserver<IngestFrame> requests;
     private volatile @Nullable Opened opened;
     private volatile boolean ended;
     private volatile @Nullable Throwable endCause;
@@ -23,8 +22,13 @@ final class IngestStream implements ClientResponseObserver<IngestRequest, Ingest
         this.outbox = outbox;
     }
 
+    /** Begins the call. */
+    void start(Channel channel) {
+        IngestMethod.start(channel, this);
+    }
+
     @Override
-    public void beforeStart(ClientCallStreamObserver<IngestRequest> stream) {
+    public void beforeStart(ClientCallStreamObserver<IngestFrame> stream) {
         requests = stream;
         stream.setOnReadyHandler(outbox::signal);
     }
@@ -32,8 +36,6 @@ final class IngestStream implements ClientResponseObserver<IngestRequest, Ingest
     @Override
     public void onNext(IngestResponse response) {
         if (response.hasOpened()) {
-            // First the batches, then the state: nobody may send before the sent ones are back in line.
-            outbox.opened(response.getOpened());
             opened = response.getOpened();
             outbox.signal();
         } else if (response.hasAck()) {
@@ -54,12 +56,8 @@ final class IngestStream implements ClientResponseObserver<IngestRequest, Ingest
         outbox.signal();
     }
 
-    void send(Open open) {
-        stream().onNext(IngestRequest.newBuilder().setOpen(open).build());
-    }
-
-    void send(IngestRequest message) {
-        stream().onNext(message);
+    void send(IngestFrame frame) {
+        stream().onNext(frame);
     }
 
     /** Says that no more batches come. */
@@ -67,12 +65,9 @@ final class IngestStream implements ClientResponseObserver<IngestRequest, Ingest
         stream().onCompleted();
     }
 
+    /** Ends the stream if it has not ended. */
     void cancel(String why) {
         stream().cancel(why, null);
-    }
-
-    boolean isOpen() {
-        return opened != null;
     }
 
     boolean isReady() {
@@ -83,23 +78,20 @@ final class IngestStream implements ClientResponseObserver<IngestRequest, Ingest
         return ended;
     }
 
+    /** The server's answer to Open; null until it comes. */
+    @Nullable
+    Opened opened() {
+        return opened;
+    }
+
     /** What the stream ended with; null if with OK, or not yet. */
     @Nullable
     Throwable endCause() {
         return endCause;
     }
 
-    /** The server's limit; only once the stream is open. */
-    int maxMessageBytes() {
-        Opened limits = opened;
-        if (limits == null) {
-            throw new IllegalStateException("the stream is not open");
-        }
-        return (int) Math.min(Integer.MAX_VALUE, limits.getMaxMessageBytes());
-    }
-
-    private ClientCallStreamObserver<IngestRequest> stream() {
-        ClientCallStreamObserver<IngestRequest> stream = requests;
+    private ClientCallStreamObserver<IngestFrame> stream() {
+        ClientCallStreamObserver<IngestFrame> stream = requests;
         if (stream == null) {
             throw new IllegalStateException("the call has not started");
         }

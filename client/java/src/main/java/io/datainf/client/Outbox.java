@@ -5,378 +5,394 @@ import io.datainf.proto.v1.Ack;
 import io.datainf.proto.v1.Opened;
 import io.grpc.Status;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /*
- * All that the caller's threads, the sender's thread and gRPC's callbacks share, under one lock:
- * batches not sent on the present stream (waiting), batches sent on it and not acked (sent), and how
- * things stand. Everybody waits for `changed`; nobody calls out while holding the lock.
- *
- *   caller:  awaitRoom, put ─► waiting ── sender: awaitBatch ─► sent ── ack ─► gone
- *                                 ▲                             │
- *                                 └────── a new stream opened ──┘
+ * All that the caller's threads, the sender's thread and gRPC's callbacks share, under one lock, the
+ * outbox itself; nobody calls out, or copies gradients, while holding it.
  *
  * The outbox ends in one of two ways: closed with nothing left, or failed. A failure is final.
  */
 final class Outbox {
-    private static final long A_DAY_NANOS = Duration.ofDays(1).toNanos();
+    private static final Logger log = LoggerFactory.getLogger(Outbox.class);
+    /** For ever, as far as it matters; sums of it and a clock do not overflow. */
+    private static final long LONGEST_NANOS = Duration.ofDays(365).toNanos();
 
-    private final long maxUnackedBytes;
-    private final long progressTimeoutNanos;
+    private final WriterOptions options;
+    private final int dimension;
+    private final long stallNanos;
 
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    @GuardedBy("this")
+    private final BatchQueue queue;
 
-    @GuardedBy("lock")
-    private final ArrayDeque<PendingBatch> waiting = new ArrayDeque<>();
+    @GuardedBy("this")
+    private final WriterCounts counts = new WriterCounts();
 
-    @GuardedBy("lock")
-    private final ArrayDeque<PendingBatch> sent = new ArrayDeque<>();
+    @GuardedBy("this")
+    private long maxSentBytes = Long.MAX_VALUE;
 
-    @GuardedBy("lock")
-    private final List<RejectedSample> rejectedSamples = new ArrayList<>();
-
-    @GuardedBy("lock")
-    private long unackedBytes;
-
-    @GuardedBy("lock")
-    private long serverMaxUnackedBytes = Long.MAX_VALUE;
-
-    @GuardedBy("lock")
-    private long durableSequence;
-
-    @GuardedBy("lock")
-    private long revision;
-
-    @GuardedBy("lock")
-    private long replacedCount;
-
-    @GuardedBy("lock")
-    private long duplicateCount;
-
-    @GuardedBy("lock")
-    private long rejectedCount;
-
-    @GuardedBy("lock")
-    private @Nullable Opened firstOpened;
-
-    @GuardedBy("lock")
-    private int openedCount;
-
-    /** When patience began to run: the last ack, or the first batch or connection awaited since. */
-    @GuardedBy("lock")
+    /** The last ack, or what an answer was awaited for since: a stream's beginning, a first sample. */
+    @GuardedBy("this")
     private long progressNanos = System.nanoTime();
 
-    @GuardedBy("lock")
-    private boolean closed;
+    @GuardedBy("this")
+    private boolean closing;
 
-    @GuardedBy("lock")
+    @GuardedBy("this")
     private @Nullable DataInfException failure;
 
-    Outbox(WriterOptions options) {
-        this.maxUnackedBytes = options.maxUnackedBytes();
-        this.progressTimeoutNanos = options.progressTimeout().toNanos();
+    Outbox(int dimension, WriterOptions options) {
+        this.options = options;
+        this.dimension = dimension;
+        this.stallNanos = nanos(options.progressTimeout());
+        this.queue = new BatchQueue(BatchShape.of(dimension, options, options.batchBytes()));
     }
 
     // --- For the caller's threads.
 
-    /** Whether {@link #awaitRoom} would return at once. */
-    boolean hasRoom(int payloadBytes) {
-        lock.lock();
-        try {
-            return failure == null && fits(payloadBytes);
-        } finally {
-            lock.unlock();
+    /** Waits for the first stream to open. */
+    synchronized void awaitUsable() throws InterruptedException {
+        while (failure == null && counts.streamCount() == 0) {
+            wait();
+        }
+        throwFailure();
+    }
+
+    /**
+     * Claims places for samples from {@code from} on, as the policy says: under BLOCK for those that one batch takes, else for all
+     * or, dropped, for none.
+     *
+     * @param deadlineNanos when BLOCK gives up, by {@link System#nanoTime}
+     */
+    synchronized List<Claim> claim(SampleRows rows, int from, long deadlineNanos) throws InterruptedException {
+        requireUsable();
+        if (options.policy() == BufferPolicy.BLOCK) {
+            awaitRoom(rows, from, deadlineNanos);
+            return List.of(claimPiece(rows, from));
+        }
+        if (!queue.hasRoomForAll(rows, options.maxUnackedBytes())) {
+            refuse(rows.count());
+            return List.of();
+        }
+        List<Claim> claims = new ArrayList<>();
+        for (int next = from;
+                next < rows.count();
+                next += claims.get(claims.size() - 1).count()) {
+            claims.add(claimPiece(rows, next));
+        }
+        return claims;
+    }
+
+    /** Says that the rows of a claim hold their gradients. */
+    synchronized void publish(Claim claim) {
+        claim.batch().published();
+        if (queue.hasNext(maxSentBytes)) {
+            notifyAll();
         }
     }
 
-    /** Waits until a batch of this size may be put; one that exceeds the bound alone waits until nothing is unacked. */
-    void awaitRoom(int payloadBytes) throws InterruptedException {
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && !fits(payloadBytes)) {
-                changed.await();
+    /** Waits until everything claimed before is acked; returns the revision that includes it. */
+    synchronized long flush(Duration timeout) throws InterruptedException {
+        long deadline = deadline(timeout);
+        requireUsable();
+        queue.seal();
+        notifyAll();
+        long last = queue.lastSequence();
+        while (failure == null && !queue.isAcked(last)) {
+            if (!awaitUntil(deadline)) {
+                throw timedOut(timeout, "they are still on their way");
             }
-            throwFailure();
-        } finally {
-            lock.unlock();
         }
+        throwFailure();
+        return counts.revision();
     }
 
-    /** Adds a batch behind all others; {@link #awaitRoom} came before. */
-    void put(PendingBatch batch) {
-        lock.lock();
-        try {
-            if (unackedBytes == 0) {
-                progressNanos = System.nanoTime();
+    /** Says that nothing more will be claimed: the sender ends when all is acked. */
+    synchronized void close() {
+        closing = true;
+        queue.seal();
+        notifyAll();
+    }
+
+    /** After {@link #close}: waits until all is acked; fails for good when the time is up. */
+    synchronized void awaitFinished(Duration timeout) throws InterruptedException {
+        long deadline = deadline(timeout);
+        while (failure == null && !queue.isEmpty()) {
+            if (!awaitUntil(deadline)) {
+                fail(timedOut(timeout, "they may be lost"));
             }
-            waiting.addLast(batch);
-            unackedBytes += batch.payloadBytes();
-            changed.signalAll();
-        } finally {
-            lock.unlock();
         }
+        throwFailure();
+        queue.clear();
     }
 
-    /** Waits for the server's first hello and returns it. */
-    Opened awaitOpened() throws InterruptedException {
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && firstOpened == null) {
-                changed.await();
+    synchronized WriterProgress progress() {
+        return counts.progress();
+    }
+
+    @GuardedBy("this")
+    private void awaitRoom(SampleRows rows, int from, long deadlineNanos) throws InterruptedException {
+        while (!queue.hasRoom(rows.sampleIds()[from], rows.steps() != null, options.maxUnackedBytes())) {
+            if (!awaitUntil(deadlineNanos)) {
+                throw new WriterFullException(
+                        "no room within " + options.blockTimeout() + ": " + fullness() + "; " + from
+                                + " samples of this call were taken",
+                        from);
             }
-            throwFailure();
-            return Objects.requireNonNull(firstOpened);
-        } finally {
-            lock.unlock();
+            requireUsable();
         }
     }
 
-    /** Waits until everything put is acked; returns the revision that includes it. */
-    long awaitAcked() throws InterruptedException {
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && unackedBytes > 0) {
-                changed.await();
-            }
-            throwFailure();
-            return revision;
-        } finally {
-            lock.unlock();
+    @GuardedBy("this")
+    private Claim claimPiece(SampleRows rows, int from) {
+        if (queue.isEmpty()) {
+            progressNanos = System.nanoTime();
         }
+        Claim claim = queue.claim(rows, from);
+        counts.added(claim.count(), (long) claim.count() * queue.shape().rowBytes());
+        return claim;
     }
 
-    /** Says that nothing more will be put: the sender ends when all is acked. */
-    void close() {
-        lock.lock();
-        try {
-            closed = true;
-            changed.signalAll();
-        } finally {
-            lock.unlock();
+    @GuardedBy("this")
+    private void refuse(int count) {
+        if (options.policy() == BufferPolicy.RAISE) {
+            throw new WriterFullException(fullness() + ", no room for " + count + " samples more", 0);
         }
+        if (counts.droppedCount() == 0) {
+            log.warn("The buffer of writer {} is full: samples are dropped, as the policy says", options.writerId());
+        }
+        counts.dropped(count);
     }
 
-    WriterProgress progress() {
-        lock.lock();
-        try {
-            return new WriterProgress(
-                    revision,
-                    unackedBytes,
-                    replacedCount,
-                    duplicateCount,
-                    rejectedCount,
-                    rejectedSamples,
-                    Math.max(0, openedCount - 1));
-        } finally {
-            lock.unlock();
-        }
+    @GuardedBy("this")
+    private String fullness() {
+        return counts.bufferedBytes() + " of " + options.maxUnackedBytes() + " bytes wait for acks";
     }
 
-    /** Whether it has not failed. */
-    boolean isAlive() {
-        lock.lock();
-        try {
-            return failure == null;
-        } finally {
-            lock.unlock();
-        }
+    @GuardedBy("this")
+    private DataInfException timedOut(Duration timeout, String consequence) {
+        return new DataInfException(
+                Status.Code.DEADLINE_EXCEEDED,
+                "",
+                counts.bufferedCount() + " samples were not acked within " + timeout + "; " + consequence);
+    }
+
+    @GuardedBy("this")
+    private DataInfException noAnswer() {
+        Duration timeout = options.progressTimeout();
+        return counts.bufferedCount() > 0
+                ? timedOut(timeout, "the server does not answer")
+                : new DataInfException(
+                        Status.Code.DEADLINE_EXCEEDED, "", "the server did not answer within " + timeout);
     }
 
     // --- For gRPC's callbacks.
 
-    /** A stream is open: what it holds is acked, the rest is to be sent on it. */
-    void opened(Opened message) {
-        lock.lock();
-        try {
-            while (!sent.isEmpty()) {
-                waiting.addFirst(sent.removeLast());
-            }
-            long resumeAfter = message.getResumeAfterBatchSeq();
-            if (resumeAfter < durableSequence) {
-                fail(new DataInfException(
-                        Status.Code.DATA_LOSS,
-                        "",
-                        "the server holds batches of this writer up to " + resumeAfter + " but had acked "
-                                + durableSequence));
-            }
-            serverMaxUnackedBytes = message.getMaxUnackedBytes() > 0 ? message.getMaxUnackedBytes() : Long.MAX_VALUE;
-            firstOpened = firstOpened == null ? message : firstOpened;
-            openedCount++;
-            acknowledge(waiting, resumeAfter);
-            changed.signalAll();
-        } finally {
-            lock.unlock();
+    synchronized void acked(Ack ack) {
+        if (ack.getRejectedSamplesCount() > 0 && counts.rejectedCount() == 0) {
+            var sample = ack.getRejectedSamples(0);
+            log.warn("Sample {} was rejected: {}", Long.toUnsignedString(sample.getSampleId()), sample.getDetail());
         }
+        long sequence = ack.getDurableBatchSeq();
+        for (PendingBatch batch = queue.removeAcked(sequence); batch != null; batch = queue.removeAcked(sequence)) {
+            counts.acked(batch);
+            queue.recycle(batch);
+        }
+        counts.take(ack);
+        counts.durable(sequence, ack.getRevision());
+        progressNanos = System.nanoTime();
+        notifyAll();
     }
 
-    void acked(Ack ack) {
-        lock.lock();
-        try {
-            acknowledge(sent, ack.getDurableBatchSeq());
-            revision = Math.max(revision, ack.getRevision());
-            replacedCount += ack.getReplacedCount();
-            duplicateCount += ack.getDuplicateCount();
-            rejectedCount += ack.getRejectedSamplesCount();
-            int room = WriterProgress.REJECTED_SAMPLES_KEPT - rejectedSamples.size();
-            for (var sample : ack.getRejectedSamplesList().subList(0, Math.min(room, ack.getRejectedSamplesCount()))) {
-                rejectedSamples.add(RejectedSample.of(sample));
-            }
-            changed.signalAll();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Makes everybody look again: the state of a stream changed. */
-    void signal() {
-        lock.lock();
-        try {
-            changed.signalAll();
-        } finally {
-            lock.unlock();
-        }
+    /** Makes the sender look again: the state of its stream changed. */
+    synchronized void signal() {
+        notifyAll();
     }
 
     // --- For the sender's thread.
 
-    /** Fails for good; the first failure stays. */
-    void fail(DataInfException cause) {
-        lock.lock();
-        try {
-            if (failure == null) {
-                failure = cause;
+    /** Waits for the server's answer to Open; null if the stream has ended. */
+    @Nullable
+    synchronized Opened awaitOpened(IngestStream stream) throws InterruptedException {
+        progressNanos = System.nanoTime();
+        while (failure == null && !stream.hasEnded()) {
+            Opened opened = stream.opened();
+            if (opened != null) {
+                return opened;
             }
-            changed.signalAll();
-        } finally {
-            lock.unlock();
+            awaitWork(true);
         }
+        return null;
+    }
+
+    /**
+     * Takes in the answer to Open: what the server has is acked, the rest is to be sent on this stream.
+     *
+     * @param revision one that includes the batches up to the resume point; 0 if they were acked before
+     */
+    synchronized void resume(Opened opened, long revision) {
+        long resumeAfter = opened.getResumeAfterBatchSeq();
+        if (counts.streamCount() == 0) {
+            queue.beginAfter(resumeAfter);
+        }
+        queue.resend();
+        if (resumeAfter < counts.durableSequence() || resumeAfter > queue.lastSequence()) {
+            fail(new DataInfException(Status.Code.FAILED_PRECONDITION, "", contradiction(resumeAfter)));
+            return;
+        }
+        for (PendingBatch batch = queue.removeRecovered(resumeAfter);
+                batch != null;
+                batch = queue.removeRecovered(resumeAfter)) {
+            counts.recovered(batch);
+            queue.recycle(batch);
+        }
+        long largest = queue.reshape(BatchShape.of(dimension, options, opened.getMaxMessageBytes()));
+        if (largest > opened.getMaxMessageBytes()) {
+            fail(new DataInfException(
+                    Status.Code.FAILED_PRECONDITION,
+                    "",
+                    "the server now takes messages of at most " + opened.getMaxMessageBytes() + " bytes, but one of "
+                            + largest + " bytes waits to be sent again"));
+            return;
+        }
+        maxSentBytes = opened.getMaxUnackedBytes() > 0 ? opened.getMaxUnackedBytes() : Long.MAX_VALUE;
+        counts.durable(resumeAfter, revision);
+        counts.streamOpened();
+        progressNanos = System.nanoTime();
+        notifyAll();
+    }
+
+    @GuardedBy("this")
+    private String contradiction(long resumeAfter) {
+        return "the server goes on after batch " + resumeAfter + ", but this writer has acks up to "
+                + counts.durableSequence() + " and has made " + queue.lastSequence()
+                + ": the server's data were replaced, or another process uses writer id " + options.writerId();
+    }
+
+    /** Fails for good; the first failure stays. */
+    synchronized void fail(DataInfException cause) {
+        if (failure == null) {
+            failure = cause;
+            queue.clear();
+        }
+        notifyAll();
     }
 
     /** Waits for the next batch to send on a stream; null when the stream has ended or there will be none. */
     @Nullable
-    PendingBatch awaitBatch(IngestStream stream) throws InterruptedException {
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && !stream.hasEnded()) {
-                if (stream.isOpen() && !waiting.isEmpty()) {
-                    PendingBatch batch = waiting.removeFirst();
-                    sent.addLast(batch);
-                    return batch;
-                }
-                if (isDone()) {
-                    return null;
-                }
-                changed.awaitNanos(patienceNanos());
-                checkPatience();
+    synchronized PendingBatch awaitBatch(IngestStream stream) throws InterruptedException {
+        while (failure == null && !stream.hasEnded()) {
+            PendingBatch batch = queue.next(maxSentBytes);
+            if (batch != null) {
+                return batch;
             }
-            return null;
-        } finally {
-            lock.unlock();
+            if (isDone()) {
+                return null;
+            }
+            awaitWork(!queue.isEmpty());
         }
+        return null;
     }
 
     /** Waits until the stream takes a message; false when it has ended. */
-    boolean awaitReady(IngestStream stream) throws InterruptedException {
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && !stream.hasEnded()) {
-                if (stream.isReady()) {
-                    return true;
-                }
-                changed.awaitNanos(patienceNanos());
-                checkPatience();
+    synchronized boolean awaitReady(IngestStream stream) throws InterruptedException {
+        while (failure == null && !stream.hasEnded()) {
+            if (stream.isReady()) {
+                return true;
             }
-            return false;
-        } finally {
-            lock.unlock();
+            awaitWork(true);
         }
+        return false;
     }
 
     /**
      * After a stream has ended: waits at least `pause`, and until there is a reason to open another one. False when
      * there will be none.
      */
-    boolean awaitReconnect(Duration pause) throws InterruptedException {
-        long resumeNanos = System.nanoTime() + pause.toNanos();
-        lock.lockInterruptibly();
-        try {
-            while (failure == null && !isDone()) {
-                long pauseNanos = resumeNanos - System.nanoTime();
-                if (pauseNanos > 0) {
-                    changed.awaitNanos(Math.min(pauseNanos, patienceNanos()));
-                    checkPatience();
-                } else if (unackedBytes > 0 || openedCount == 0) {
-                    return true;
-                } else {
-                    changed.await();
-                }
+    synchronized boolean awaitReconnect(Duration pause) throws InterruptedException {
+        long resumeNanos = deadline(pause);
+        while (failure == null && !isDone()) {
+            if (awaitUntil(resumeNanos)) {
+                continue;
             }
-            return false;
-        } finally {
-            lock.unlock();
+            if (!isIdle()) {
+                return true;
+            }
+            wait();
         }
+        return false;
+    }
+
+    /** Whether it has connected before and has nothing to send. */
+    synchronized boolean isIdle() {
+        return counts.streamCount() > 0 && queue.isEmpty();
+    }
+
+    /** Whether it has not failed. */
+    synchronized boolean isAlive() {
+        return failure == null;
     }
 
     /** Number of the last batch that is durable: rises with progress. */
-    long durableSequence() {
-        lock.lock();
-        try {
-            return durableSequence;
-        } finally {
-            lock.unlock();
+    synchronized long durableSequence() {
+        return counts.durableSequence();
+    }
+
+    synchronized BatchShape shape() {
+        return queue.shape();
+    }
+
+    /** Waits for a signal, or fails when an answer is due for longer than the patience lasts. */
+    @GuardedBy("this")
+    private void awaitWork(boolean expecting) throws InterruptedException {
+        if (!expecting) {
+            wait();
+        } else if (!awaitUntil(progressNanos + stallNanos)) {
+            fail(noAnswer());
         }
     }
 
-    @GuardedBy("lock")
+    @GuardedBy("this")
     private boolean isDone() {
-        return closed && unackedBytes == 0 && openedCount > 0;
+        return closing && queue.isEmpty();
     }
 
-    @GuardedBy("lock")
-    private boolean fits(int payloadBytes) {
-        return unackedBytes == 0 || unackedBytes + payloadBytes <= Math.min(maxUnackedBytes, serverMaxUnackedBytes);
-    }
-
-    @GuardedBy("lock")
-    private void acknowledge(ArrayDeque<PendingBatch> batches, long sequence) {
-        while (!batches.isEmpty() && batches.getFirst().sequence() <= sequence) {
-            unackedBytes -= batches.removeFirst().payloadBytes();
-        }
-        if (sequence > durableSequence) {
-            durableSequence = sequence;
-            progressNanos = System.nanoTime();
+    @GuardedBy("this")
+    private void requireUsable() {
+        throwFailure();
+        if (closing) {
+            throw new IllegalStateException("the writer is closed");
         }
     }
 
-    /** How long the sender may wait: for ever, as far as it matters, when no ack is due. */
-    @GuardedBy("lock")
-    private long patienceNanos() {
-        boolean expecting = unackedBytes > 0 || openedCount == 0;
-        return expecting ? progressNanos + progressTimeoutNanos - System.nanoTime() : A_DAY_NANOS;
-    }
-
-    @GuardedBy("lock")
-    private void checkPatience() {
-        if (patienceNanos() <= 0) {
-            fail(new DataInfException(
-                    Status.Code.DEADLINE_EXCEEDED,
-                    "",
-                    "no ack within " + Duration.ofNanos(progressTimeoutNanos) + ": " + unackedBytes
-                            + " bytes of gradients are not acked"));
-        }
-    }
-
-    @GuardedBy("lock")
+    @GuardedBy("this")
     private void throwFailure() {
         if (failure != null) {
             throw failure.again();
         }
+    }
+
+    static long deadline(Duration timeout) {
+        return System.nanoTime() + nanos(timeout);
+    }
+
+    private static long nanos(Duration duration) {
+        return Math.min(TimeUnit.NANOSECONDS.convert(duration), LONGEST_NANOS);
+    }
+
+    /** Waits for a signal, or until the deadline; false if it has passed before. */
+    @GuardedBy("this")
+    @SuppressWarnings("WaitNotInLoop") // every caller loops
+    private boolean awaitUntil(long deadlineNanos) throws InterruptedException {
+        long left = deadlineNanos - System.nanoTime();
+        if (left > 0) {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+        return left > 0;
     }
 }

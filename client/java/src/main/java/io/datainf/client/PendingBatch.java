@@ -1,58 +1,151 @@
 package io.datainf.client;
 
-import com.google.protobuf.ByteString;
-import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.SampleBatch;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.CRC32C;
 
-/**
- * A full batch, kept until it is acked so that it can be sent again.
+/*
+ * The samples of one batch, from the first that is added to the ack, so that it can be sent again.
  *
- * @param sequence its number, from 1
- * @param sampleIds the samples, [k]
- * @param allowDeleted whether samples that were deleted may come back
- * @param gradients row-major {@code [k, D]} float32, little-endian
+ *   open     claim: places for rows are given away, ids and steps set      under the outbox's lock
+ *            target: a caller copies its rows into its places              without it, several at once
+ *   sealed   has a number; sent once every claim is published
+ *   acked    emptied and used again
  */
-record PendingBatch(long sequence, List<Long> sampleIds, boolean allowDeleted, ByteString gradients) {
+final class PendingBatch {
+    private final BatchShape shape;
+    private final boolean withSteps;
+    private final byte[] gradients;
+    private final long[] sampleIds;
+    private final long[] steps;
+    private int rows;
+    private int unpublishedClaims;
+    private long sequence;
+    private List<IngestFrame> frames = List.of();
 
-    /** More than everything in a message that is not a sample: numbers, lengths, tags. */
-    static final int MESSAGE_OVERHEAD_BYTES = 128;
+    PendingBatch(BatchShape shape, boolean withSteps) {
+        this.shape = shape;
+        this.withSteps = withSteps;
+        this.gradients = new byte[shape.bufferBytes()];
+        this.sampleIds = new long[shape.maxRows()];
+        this.steps = new long[withSteps ? shape.maxRows() : 0];
+    }
+
+    boolean withSteps() {
+        return withSteps;
+    }
+
+    int rows() {
+        return rows;
+    }
+
+    int freeRows() {
+        return shape.maxRows() - rows;
+    }
+
+    boolean isFull() {
+        return rows == shape.maxRows();
+    }
 
     int payloadBytes() {
-        return gradients.size();
+        return rows * shape.rowBytes();
     }
 
-    /** The messages that carry the batch: one, or the fragments of a single sample larger than a message. */
-    List<IngestRequest> messages(int maxMessageBytes) {
-        int room = maxMessageBytes - MESSAGE_OVERHEAD_BYTES - Long.BYTES * sampleIds.size();
-        if (gradients.size() <= room || sampleIds.size() > 1) {
-            return List.of(message(gradients, 0));
-        }
-        int fragmentBytes = Math.max(Float.BYTES, room - room % Float.BYTES);
-        List<IngestRequest> messages = new ArrayList<>();
-        for (int begin = 0; begin < gradients.size(); begin += fragmentBytes) {
-            int end = (int) Math.min(gradients.size(), (long) begin + fragmentBytes);
-            messages.add(message(gradients.substring(begin, end), begin / Float.BYTES));
-        }
-        return messages;
+    int bufferBytes() {
+        return gradients.length;
     }
 
-    private IngestRequest message(ByteString bytes, long elementOffset) {
+    long sequence() {
+        return sequence;
+    }
+
+    /** Whether every row that was claimed holds its gradient. */
+    boolean isFilled() {
+        return unpublishedClaims == 0;
+    }
+
+    /** Appends a sample whose gradient is to follow; there is room. */
+    void append(long sampleId, long step) {
+        sampleIds[rows] = sampleId;
+        if (withSteps) {
+            steps[rows] = step;
+        }
+        rows++;
+    }
+
+    void claimed() {
+        unpublishedClaims++;
+    }
+
+    void published() {
+        unpublishedClaims--;
+    }
+
+    /** Gives the batch its number; no more samples come. */
+    void seal(long number) {
+        sequence = number;
+    }
+
+    /** Makes it a new batch in the same memory. */
+    void reuse() {
+        rows = 0;
+        sequence = 0;
+        frames = List.of();
+    }
+
+    /** Where the gradients of claimed rows go. */
+    ByteBuffer target(int firstRow, int count) {
+        return ByteBuffer.wrap(gradients, firstRow * shape.rowBytes(), count * shape.rowBytes())
+                .slice()
+                .order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** The only message that carries several samples, at most so large. */
+    long messageBytes() {
+        return shape.messageBytesOf(rows);
+    }
+
+    /**
+     * The messages that carry the batch: one, or the fragments of a single sample larger than a message. Made once, with
+     * their checksums, unless the size of messages changes. For the sender.
+     */
+    List<IngestFrame> frames(BatchShape present) {
+        if (frames.isEmpty() || (rows == 1 && present.messageBytes() != shape.messageBytes())) {
+            frames = makeFrames(present);
+        }
+        return frames;
+    }
+
+    private List<IngestFrame> makeFrames(BatchShape present) {
+        int payload = payloadBytes();
+        if (rows > 1 || present.messageBytesOf(rows) <= present.messageBytes()) {
+            return List.of(frame(0, payload));
+        }
+        List<IngestFrame> fragments = new ArrayList<>();
+        int fragmentBytes = present.fragmentBytes();
+        for (int begin = 0; begin < payload; begin += fragmentBytes) {
+            fragments.add(frame(begin, Math.min(fragmentBytes, payload - begin)));
+        }
+        return fragments;
+    }
+
+    private IngestFrame frame(int begin, int length) {
         CRC32C checksum = new CRC32C();
-        for (ByteBuffer piece : bytes.asReadOnlyByteBufferList()) {
-            checksum.update(piece);
+        checksum.update(gradients, begin, length);
+        SampleBatch.Builder fields = SampleBatch.newBuilder()
+                .setBatchSeq(sequence)
+                .setCrc32C((int) checksum.getValue())
+                .setElementOffset(begin / shape.elementBytes())
+                .setAllowDeleted(shape.allowDeleted());
+        for (int row = 0; row < rows; row++) {
+            fields.addSampleIds(sampleIds[row]);
+            if (withSteps) {
+                fields.addSteps(steps[row]);
+            }
         }
-        return IngestRequest.newBuilder()
-                .setBatch(SampleBatch.newBuilder()
-                        .setBatchSeq(sequence)
-                        .addAllSampleIds(sampleIds)
-                        .setCrc32C((int) checksum.getValue())
-                        .setElementOffset(elementOffset)
-                        .setAllowDeleted(allowDeleted)
-                        .setGradients(bytes))
-                .build();
+        return IngestFrame.of(fields.build(), gradients, begin, length);
     }
 }

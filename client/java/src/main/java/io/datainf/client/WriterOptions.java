@@ -9,70 +9,207 @@ import java.util.UUID;
  * How a {@link SampleWriter} batches, buffers and tries again. Begin with {@link #defaults} and change what is needed.
  *
  * @param writerId identifies the writer across reconnects, 1 to 128 bytes; fresh unless a process means to go on
- *     where an earlier one stopped
- * @param batchBytes size at which a batch is sent, bytes; the server's message limit, if lower, is kept too
- * @param maxUnackedBytes most bytes of gradients in batches sent or waiting and not acked: beyond it
- *     {@link SampleWriter#add} waits. The server's own limit, if lower, is kept too
- * @param progressTimeout longest time without an ack, while there is something to ack, over all reconnects; then the
- *     writer fails. Also the longest wait for the first connection
+ *     where an earlier one stopped. Of two writers with one id, the older ends with ABORTED
+ * @param elementType encoding of the gradients on the wire; the run's own encoding is another matter
+ * @param policy what {@link SampleWriter#add} does when the buffer is full
+ * @param batchBytes largest message to send, bytes; the server's message limit, if lower, is kept too. A larger sample travels in
+ *     fragments
+ * @param maxUnackedBytes most memory for gradients that are taken and not acked, bytes; but always one batch, or under
+ *     {@link BufferPolicy#DROP} and {@link BufferPolicy#RAISE} one call, alone
+ * @param blockTimeout longest wait of {@link SampleWriter#add} under {@link BufferPolicy#BLOCK}
+ * @param progressTimeout how long to try again since the last progress, the first connection included, and how long to wait for a
+ *     server that does not answer; then the writer fails
+ * @param closeTimeout longest wait of {@link SampleWriter#close()} for the last acks
  * @param allowDeleted whether samples that were deleted may come back; otherwise the server refuses them with
  *     FAILED_PRECONDITION, which ends the writer
  */
 public record WriterOptions(
-        String writerId, int batchBytes, long maxUnackedBytes, Duration progressTimeout, boolean allowDeleted) {
+        String writerId,
+        ElementType elementType,
+        BufferPolicy policy,
+        int batchBytes,
+        long maxUnackedBytes,
+        Duration blockTimeout,
+        Duration progressTimeout,
+        Duration closeTimeout,
+        boolean allowDeleted) {
 
-    private static final int DEFAULT_BATCH_BYTES = 1 << 20;
+    static final Duration LONGEST = Duration.ofDays(365);
+
+    private static final int MIN_BATCH_BYTES = 128;
+    private static final int DEFAULT_BATCH_BYTES = 2 << 20;
     private static final long DEFAULT_MAX_UNACKED_BYTES = 64L << 20;
+    private static final Duration DEFAULT_BLOCK_TIMEOUT = Duration.ofMinutes(10);
     private static final Duration DEFAULT_PROGRESS_TIMEOUT = Duration.ofMinutes(5);
+    private static final Duration DEFAULT_CLOSE_TIMEOUT = Duration.ofMinutes(10);
 
     public WriterOptions {
         requireNonNull(writerId, "writerId");
+        requireNonNull(elementType, "elementType");
+        requireNonNull(policy, "policy");
         if (writerId.isEmpty()) {
             throw new IllegalArgumentException("writerId is empty: expected 1 to 128 bytes");
         }
-        requirePositive("batchBytes", batchBytes);
-        requirePositive("maxUnackedBytes", maxUnackedBytes);
-        requirePositive("progressTimeout", progressTimeout.toMillis());
+        requireAtLeast("batchBytes", batchBytes, MIN_BATCH_BYTES);
+        requireAtLeast("maxUnackedBytes", maxUnackedBytes, 1);
+        requirePositive("blockTimeout", blockTimeout);
+        requirePositive("progressTimeout", progressTimeout);
+        requirePositive("closeTimeout", closeTimeout);
     }
 
-    /** A fresh writer id, batches of 1 MiB, 64 MiB not acked, 5 minutes of patience. */
+    /**
+     * A fresh writer id, float32, a full buffer blocks for at most 10 minutes, messages of 2 MiB, 64 MiB not acked, 5 minutes
+     * without progress, 10 minutes to close.
+     */
     public static WriterOptions defaults() {
         return new WriterOptions(
                 UUID.randomUUID().toString(),
+                ElementType.F32,
+                BufferPolicy.BLOCK,
                 DEFAULT_BATCH_BYTES,
                 DEFAULT_MAX_UNACKED_BYTES,
+                DEFAULT_BLOCK_TIMEOUT,
                 DEFAULT_PROGRESS_TIMEOUT,
+                DEFAULT_CLOSE_TIMEOUT,
                 false);
     }
 
     /** The same with another writer id. */
     public WriterOptions withWriterId(String id) {
-        return new WriterOptions(id, batchBytes, maxUnackedBytes, progressTimeout, allowDeleted);
+        return new WriterOptions(
+                id,
+                elementType,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
+    }
+
+    /** The same with gradients in another encoding. */
+    public WriterOptions withElementType(ElementType type) {
+        return new WriterOptions(
+                writerId,
+                type,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
+    }
+
+    /** The same with another policy for a full buffer. */
+    public WriterOptions withPolicy(BufferPolicy newPolicy) {
+        return new WriterOptions(
+                writerId,
+                elementType,
+                newPolicy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
     }
 
     /** The same with another batch size, bytes. */
     public WriterOptions withBatchBytes(int bytes) {
-        return new WriterOptions(writerId, bytes, maxUnackedBytes, progressTimeout, allowDeleted);
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                bytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
     }
 
     /** The same with another bound on bytes not acked. */
     public WriterOptions withMaxUnackedBytes(long bytes) {
-        return new WriterOptions(writerId, batchBytes, bytes, progressTimeout, allowDeleted);
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                batchBytes,
+                bytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
     }
 
-    /** The same with another limit on the time without an ack. */
+    /** The same with another limit on the wait for room. */
+    public WriterOptions withBlockTimeout(Duration timeout) {
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                timeout,
+                progressTimeout,
+                closeTimeout,
+                allowDeleted);
+    }
+
+    /** The same with another limit on the time without progress. */
     public WriterOptions withProgressTimeout(Duration timeout) {
-        return new WriterOptions(writerId, batchBytes, maxUnackedBytes, timeout, allowDeleted);
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                timeout,
+                closeTimeout,
+                allowDeleted);
+    }
+
+    /** The same with another limit on the wait of {@link SampleWriter#close()}. */
+    public WriterOptions withCloseTimeout(Duration timeout) {
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                timeout,
+                allowDeleted);
     }
 
     /** The same with deleted samples allowed, or not, to come back. */
     public WriterOptions withAllowDeleted(boolean allow) {
-        return new WriterOptions(writerId, batchBytes, maxUnackedBytes, progressTimeout, allow);
+        return new WriterOptions(
+                writerId,
+                elementType,
+                policy,
+                batchBytes,
+                maxUnackedBytes,
+                blockTimeout,
+                progressTimeout,
+                closeTimeout,
+                allow);
     }
 
-    private static void requirePositive(String name, long value) {
-        if (value < 1) {
-            throw new IllegalArgumentException(name + " is " + value + ": expected at least 1");
+    private static void requireAtLeast(String name, long value, long least) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + " is " + value + ": expected at least " + least);
+        }
+    }
+
+    private static void requirePositive(String name, Duration value) {
+        requireNonNull(value, name);
+        if (value.isNegative() || value.isZero()) {
+            throw new IllegalArgumentException(name + " is " + value + ": expected more than 0");
         }
     }
 }

@@ -232,23 +232,6 @@ final class DataInfClientIT {
     }
 
     @Test
-    void add_nan_isRejectedByNameAndTheOthersAreStored() throws Exception {
-        float[][] train = randomGradients(3, SEED + 5);
-        train[1][70] = Float.NaN;
-        try (SampleWriter writer = client.openWriter(createRun("nan"))) {
-            for (int k = 0; k < train.length; k++) {
-                writer.add(k, train[k]);
-            }
-            writer.flush();
-            assertThat(writer.progress().rejectedSamples()).singleElement().satisfies(rejected -> {
-                assertThat(rejected.sampleId()).isEqualTo(1);
-                assertThat(rejected.blockName()).isEqualTo("b");
-            });
-        }
-        assertThat(client.getRun("nan").sampleCount()).isEqualTo(2);
-    }
-
-    @Test
     void openWriter_anotherLayout_isRefused() {
         RunDescription run = createRun("layout");
         RunDescription other = new RunDescription(
@@ -400,33 +383,5 @@ final class DataInfClientIT {
                 .asInstanceOf(type(DataInfException.class))
                 .extracting(DataInfException::code)
                 .isEqualTo(Status.Code.NOT_FOUND);
-    }
-
-    @Test
-    void writer_serverKilledAndRestarted_losesAndRepeatsNothing(@TempDir Path folder) throws Exception {
-        float[][] train = randomGradients(SAMPLES, SEED + 7);
-        float[] validation = randomGradients(1, SEED + 8)[0];
-        try (ServerProcess mortal = new ServerProcess(folder);
-                DataInfClient mortalClient = DataInfClient.connect(mortal.unixTarget())) {
-            RunDescription run = mortalClient.createRun(
-                    RunDefinition.builder("killed").blocks(BLOCKS).build());
-            try (SampleWriter writer =
-                    mortalClient.openWriter(run, WriterOptions.defaults().withBatchBytes(4_096))) {
-                for (int k = 0; k < SAMPLES; k++) {
-                    if (k == SAMPLES / 2) {
-                        mortal.killAndRestart();
-                    }
-                    writer.add(k, train[k]);
-                }
-                writer.flush();
-                assertThat(writer.progress().reconnectCount()).isPositive();
-            }
-            InfluenceAnswer answer = mortalClient.query(
-                    InfluenceQuery.forGradients("killed", validation).build());
-            double[] expected = referenceScores(train, validation);
-            double greatest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
-            assertThat(answer.snapshot().revision()).isEqualTo(SAMPLES);
-            assertThat(answer.scores().scores()).containsExactly(expected, within(TOLERANCE * greatest));
-        }
     }
 }

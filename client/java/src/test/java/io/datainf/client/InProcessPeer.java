@@ -6,22 +6,24 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /** A gRPC server in this process with a client of it. */
 final class InProcessPeer implements AutoCloseable {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final long POLL_NANOS = 1_000_000;
 
     private final Server server;
     private final DataInfClient client;
 
-    InProcessPeer(BindableService service) throws IOException {
+    InProcessPeer(BindableService... services) throws IOException {
         String name = UUID.randomUUID().toString();
-        server =
-                InProcessServerBuilder.forName(name).addService(service).build().start();
+        InProcessServerBuilder builder = InProcessServerBuilder.forName(name);
+        List.of(services).forEach(builder::addService);
+        server = builder.build().start();
         client = DataInfClient.using(InProcessChannelBuilder.forName(name).build());
     }
 

@@ -4,13 +4,18 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.ByteString;
 import io.datainf.proto.v1.Ack;
+import io.datainf.proto.v1.ElementType;
+import io.datainf.proto.v1.GetRunRequest;
+import io.datainf.proto.v1.GetRunResponse;
 import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.IngestResponse;
 import io.datainf.proto.v1.IngestServiceGrpc.IngestServiceImplBase;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
-import io.datainf.proto.v1.RejectedSample;
+import io.datainf.proto.v1.Run;
+import io.datainf.proto.v1.RunServiceGrpc.RunServiceImplBase;
 import io.datainf.proto.v1.SampleBatch;
+import io.grpc.BindableService;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -29,8 +34,14 @@ final class IngestPeer extends IngestServiceImplBase {
     /** What happens to one batch, instead of storing and acking it. */
     private record Fault(long sequence, boolean store, Throwable error) {}
 
-    private final int maxMessageBytes;
     private final long maxUnackedBytes;
+
+    /** What the next stream is told; the present one keeps its limit. */
+    @GuardedBy("this")
+    private int nextMaxMessageBytes;
+
+    @GuardedBy("this")
+    private int maxMessageBytes;
 
     @GuardedBy("this")
     private final List<Open> opens = new ArrayList<>();
@@ -60,7 +71,13 @@ final class IngestPeer extends IngestServiceImplBase {
     private @Nullable StreamObserver<IngestResponse> current;
 
     @GuardedBy("this")
-    private @Nullable RejectedSample nextRejection;
+    private Ack nextAck = Ack.getDefaultInstance();
+
+    @GuardedBy("this")
+    private int elementBytes = Float.BYTES;
+
+    @GuardedBy("this")
+    private long unackedBytes;
 
     @GuardedBy("this")
     private int completedStreams;
@@ -70,6 +87,7 @@ final class IngestPeer extends IngestServiceImplBase {
 
     IngestPeer(int maxMessageBytes, long maxUnackedBytes) {
         this.maxMessageBytes = maxMessageBytes;
+        this.nextMaxMessageBytes = maxMessageBytes;
         this.maxUnackedBytes = maxUnackedBytes;
     }
 
@@ -87,9 +105,27 @@ final class IngestPeer extends IngestServiceImplBase {
         return this;
     }
 
-    /** Names a sample as rejected in the next ack. */
-    synchronized void rejectNext(RejectedSample rejection) {
-        nextRejection = rejection;
+    /** What the next ack says besides what is durable. */
+    synchronized void setNextAck(Ack ack) {
+        nextAck = ack;
+    }
+
+    /** What streams opened from now on are told. */
+    synchronized void limitMessages(int bytes) {
+        nextMaxMessageBytes = bytes;
+    }
+
+    /** The other service that a writer asks: it knows the run's revision. */
+    BindableService runs() {
+        return new RunServiceImplBase() {
+            @Override
+            public void getRun(GetRunRequest request, StreamObserver<GetRunResponse> response) {
+                response.onNext(GetRunResponse.newBuilder()
+                        .setRun(Run.newBuilder().setRevision(samples().size()))
+                        .build());
+                response.onCompleted();
+            }
+        };
     }
 
     /** Makes batches durable without saying so, until {@link #releaseAcks}. */
@@ -175,6 +211,9 @@ final class IngestPeer extends IngestServiceImplBase {
             return;
         }
         current = responses;
+        maxMessageBytes = nextMaxMessageBytes;
+        elementBytes = open.getElementType() == ElementType.ELEMENT_TYPE_F32 ? Float.BYTES : Short.BYTES;
+        unackedBytes = 0;
         responses.onNext(IngestResponse.newBuilder()
                 .setOpened(Opened.newBuilder()
                         .setResumeAfterBatchSeq(durable)
@@ -190,14 +229,16 @@ final class IngestPeer extends IngestServiceImplBase {
         CRC32C checksum = new CRC32C();
         checksum.update(batch.getGradients().asReadOnlyByteBuffer());
         require(batch.getCrc32C() == (int) checksum.getValue(), "the checksum does not match");
-        require(batch.getElementOffset() * Float.BYTES == fragments.size(), "a fragment leaves a gap");
+        require(batch.getElementOffset() * elementBytes == fragments.size(), "a fragment leaves a gap");
         require(
                 batch.getSampleIdsList().stream().distinct().count() == batch.getSampleIdsCount(),
                 "an id occurs twice in one batch");
+        require(unackedBytes == 0 || unackedBytes + batch.getGradients().size() <= maxUnackedBytes, "too much unacked");
         ByteString gradients = fragments.concat(batch.getGradients());
-        if (gradients.size() < batch.getSampleIdsCount() * DIMENSION * Float.BYTES) {
+        if (gradients.size() < batch.getSampleIdsCount() * DIMENSION * elementBytes) {
             return gradients;
         }
+        unackedBytes += gradients.size();
         Fault fault = faults.peek();
         boolean failing = fault != null && fault.sequence() == batch.getBatchSeq();
         if (!failing || fault.store()) {
@@ -218,7 +259,7 @@ final class IngestPeer extends IngestServiceImplBase {
         require(batch.getBatchSeq() == durable + 1, "batch_seq is " + batch.getBatchSeq() + " after " + durable);
         durable = batch.getBatchSeq();
         sequences.add(durable);
-        int rowBytes = DIMENSION * Float.BYTES;
+        int rowBytes = DIMENSION * elementBytes;
         for (int row = 0; row < batch.getSampleIdsCount(); row++) {
             samples.put(batch.getSampleIds(row), gradients.substring(row * rowBytes, (row + 1) * rowBytes));
         }
@@ -226,11 +267,9 @@ final class IngestPeer extends IngestServiceImplBase {
 
     @GuardedBy("this")
     private void ack(StreamObserver<IngestResponse> responses) {
-        Ack.Builder ack = Ack.newBuilder().setDurableBatchSeq(durable).setRevision(samples.size());
-        if (nextRejection != null) {
-            ack.addRejectedSamples(nextRejection);
-            nextRejection = null;
-        }
+        Ack.Builder ack = nextAck.toBuilder().setDurableBatchSeq(durable).setRevision(samples.size());
+        nextAck = Ack.getDefaultInstance();
+        unackedBytes = 0;
         responses.onNext(IngestResponse.newBuilder().setAck(ack).build());
     }
 

@@ -1,20 +1,23 @@
 package io.datainf.client;
 
+import static io.datainf.client.WriterSamples.MAX_MESSAGE_BYTES;
+import static io.datainf.client.WriterSamples.OPTIONS;
+import static io.datainf.client.WriterSamples.RUN;
+import static io.datainf.client.WriterSamples.add;
+import static io.datainf.client.WriterSamples.assertFailsWith;
+import static io.datainf.client.WriterSamples.encoded;
+import static io.datainf.client.WriterSamples.gradient;
+import static io.datainf.client.WriterSamples.status;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.type;
 
 import com.google.protobuf.Any;
-import com.google.protobuf.ByteString;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
-import io.datainf.proto.v1.RejectedSample;
 import io.datainf.proto.v1.SampleBatch;
 import io.grpc.Status;
-import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -25,24 +28,16 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 final class SampleWriterTest {
-    private static final int DIMENSION = IngestPeer.DIMENSION;
-    private static final int MAX_MESSAGE_BYTES = 4_096;
-    private static final RunDescription RUN =
-            new RunDescription("run", List.of(new Block("b", 2, 3)), "step-7", "hash", DIMENSION, 0, 0, 0, List.of());
-
-    /** Two samples a batch: each takes its gradient and an id, and a message some more. */
-    private static final WriterOptions OPTIONS = WriterOptions.defaults()
-            .withWriterId("w")
-            .withBatchBytes(PendingBatch.MESSAGE_OVERHEAD_BYTES + 2 * (DIMENSION * Float.BYTES + Long.BYTES));
-
-    private static final long BATCH_BYTES = 2L * DIMENSION * Float.BYTES;
+    /** Room for 3 of 6 elements. */
+    private static final int FRAGMENT_MESSAGE_BYTES =
+            BatchShape.MESSAGE_OVERHEAD_BYTES + BatchShape.SAMPLE_OVERHEAD_BYTES + 3 * Float.BYTES;
 
     private IngestPeer ingest = new IngestPeer(MAX_MESSAGE_BYTES, 1 << 20);
     private InProcessPeer peer;
 
     @BeforeEach
     void start() throws IOException {
-        peer = new InProcessPeer(ingest);
+        peer = new InProcessPeer(ingest, ingest.runs());
     }
 
     @AfterEach
@@ -54,27 +49,7 @@ final class SampleWriterTest {
     private void restartWith(IngestPeer other) throws IOException {
         peer.close();
         ingest = other;
-        peer = new InProcessPeer(other);
-    }
-
-    private static float[] gradient(long id) {
-        float[] gradient = new float[DIMENSION];
-        for (int j = 0; j < DIMENSION; j++) {
-            gradient[j] = id + j / 8f;
-        }
-        return gradient;
-    }
-
-    private static ByteString encoded(float[] gradient) {
-        ByteBuffer bytes = ByteBuffer.allocate(gradient.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.asFloatBuffer().put(gradient);
-        return ByteString.copyFrom(bytes);
-    }
-
-    private static void add(SampleWriter writer, long first, long last) throws InterruptedException {
-        for (long id = first; id <= last; id++) {
-            writer.add(id, gradient(id));
-        }
+        peer = new InProcessPeer(other, other.runs());
     }
 
     private void assertStored(long first, long last) {
@@ -86,13 +61,18 @@ final class SampleWriterTest {
     }
 
     @Test
-    void add_fullBatches_arriveInOrderWithTheirSamples() throws Exception {
+    void add_othersOnTheirWay_sendsFullBatchesInOrder() throws Exception {
+        ingest.holdAcks();
         try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
-            add(writer, 1, 5);
+            add(writer, 1, 1);
+            InProcessPeer.await(
+                    "the first is not kept waiting", () -> ingest.sequences().size() == 1);
+            add(writer, 2, 6);
+            ingest.releaseAcks();
         }
-        assertStored(1, 5);
+        assertStored(1, 6);
         assertThat(ingest.messages().stream().map(SampleBatch::getSampleIdsList))
-                .containsExactly(List.of(1L, 2L), List.of(3L, 4L), List.of(5L));
+                .containsExactly(List.of(1L), List.of(2L, 3L), List.of(4L, 5L), List.of(6L));
         InProcessPeer.await("the stream is completed", () -> ingest.completedStreams() == 1);
     }
 
@@ -131,6 +111,17 @@ final class SampleWriterTest {
     }
 
     @Test
+    void open_noServer_failsWithTheReasonWhenTheTimeIsUp() {
+        WriterOptions impatient = OPTIONS.withProgressTimeout(Duration.ofSeconds(2));
+        try (DataInfClient client = DataInfClient.connect("127.0.0.1:1")) {
+            assertThatThrownBy(() -> client.openWriter(RUN, impatient))
+                    .hasMessageContaining("127.0.0.1:1")
+                    .asInstanceOf(type(DataInfException.class))
+                    .satisfies(e -> assertThat(e.code()).isEqualTo(Status.Code.UNAVAILABLE));
+        }
+    }
+
+    @Test
     void open_unavailableAtFirst_triesAgain() throws Exception {
         ingest.failOpen(status(Status.Code.UNAVAILABLE));
         try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
@@ -151,9 +142,7 @@ final class SampleWriterTest {
 
     @Test
     void add_sampleLargerThanAMessage_travelsInFragments() throws Exception {
-        // Room for 3 of 6 elements.
-        int limit = PendingBatch.MESSAGE_OVERHEAD_BYTES + Long.BYTES + 3 * Float.BYTES;
-        restartWith(new IngestPeer(limit, 1 << 20));
+        restartWith(new IngestPeer(FRAGMENT_MESSAGE_BYTES, 1 << 20));
         try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
             add(writer, 1, 2);
         }
@@ -206,9 +195,19 @@ final class SampleWriterTest {
     }
 
     @Test
+    void unavailable_lastAckLost_flushKnowsTheRevision() throws Exception {
+        ingest.failBatch(1, true, status(Status.Code.UNAVAILABLE));
+        try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
+            add(writer, 1, 1);
+            assertThat(writer.flush()).isEqualTo(1);
+            assertThat(writer.progress().recoveredBatchCount()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void unavailable_inTheMiddleOfFragments_sendsTheWholeSampleAgain() throws Exception {
-        int limit = PendingBatch.MESSAGE_OVERHEAD_BYTES + Long.BYTES + 3 * Float.BYTES;
-        restartWith(new IngestPeer(limit, 1 << 20).failBatch(1, false, status(Status.Code.UNAVAILABLE)));
+        restartWith(
+                new IngestPeer(FRAGMENT_MESSAGE_BYTES, 1 << 20).failBatch(1, false, status(Status.Code.UNAVAILABLE)));
         try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
             add(writer, 1, 2);
         }
@@ -271,74 +270,49 @@ final class SampleWriterTest {
         SampleWriter writer = peer.client().openWriter(RUN, OPTIONS);
         add(writer, 1, 4);
         writer.flush();
+        long acked = writer.progress().durableBatchSequence();
         ingest.setDurable(1);
-        ingest.failBatch(3, false, status(Status.Code.UNAVAILABLE));
-        add(writer, 5, 6);
+        ingest.failBatch(acked + 1, false, status(Status.Code.UNAVAILABLE));
+        add(writer, 5, 5);
         assertThatThrownBy(writer::flush)
                 .isInstanceOf(DataInfException.class)
-                .hasMessageContaining("holds batches of this writer up to 1 but had acked 2");
-        assertFailsWith(Status.Code.DATA_LOSS, writer::close);
+                .hasMessageContaining("goes on after batch 1, but this writer has acks up to " + acked);
+        assertFailsWith(Status.Code.FAILED_PRECONDITION, writer::close);
     }
 
     @Test
-    void add_tooManyBytesUnacked_waitsForAcks() throws Exception {
-        restartWith(new IngestPeer(MAX_MESSAGE_BYTES, 2 * BATCH_BYTES));
-        ingest.holdAcks();
+    void reconnect_smallerMessages_cutsASampleAnew() throws Exception {
+        restartWith(new IngestPeer(WriterSamples.messageOf(1), 1 << 20));
+        ingest.failBatch(1, false, status(Status.Code.UNAVAILABLE)).limitMessages(FRAGMENT_MESSAGE_BYTES);
         try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
-            Thread trainer = Thread.ofPlatform().start(() -> {
-                try {
-                    add(writer, 1, 20);
-                } catch (InterruptedException e) {
-                    throw new AssertionError(e);
-                }
-            });
-            InProcessPeer.await("the trainer waits", () -> trainer.getState() == Thread.State.WAITING);
-            InProcessPeer.await("two batches arrived", () -> ingest.sequences().size() == 2);
-            assertThat(writer.progress().unackedBytes()).isEqualTo(2 * BATCH_BYTES);
-            ingest.releaseAcks();
-            trainer.join();
+            add(writer, 1, 3);
         }
-        assertStored(1, 20);
+        assertStored(1, 3);
     }
 
     @Test
-    void add_interrupted_throwsAndKeepsWhatItTook() throws Exception {
-        restartWith(new IngestPeer(MAX_MESSAGE_BYTES, BATCH_BYTES));
+    void reconnect_smallerMessages_cannotCutABatch() throws Exception {
         ingest.holdAcks();
-        try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
-            add(writer, 1, 4);
-            Thread.currentThread().interrupt();
-            assertThatThrownBy(() -> writer.add(5, gradient(5))).isInstanceOf(InterruptedException.class);
-            ingest.releaseAcks();
-        }
-        assertStored(1, 4);
+        SampleWriter writer = peer.client().openWriter(RUN, OPTIONS);
+        add(writer, 1, 1);
+        InProcessPeer.await("the first is sent", () -> ingest.sequences().size() == 1);
+        ingest.failBatch(2, false, status(Status.Code.UNAVAILABLE)).limitMessages(FRAGMENT_MESSAGE_BYTES);
+        add(writer, 2, 3);
+        assertThatThrownBy(writer::flush)
+                .isInstanceOf(DataInfException.class)
+                .hasMessageContaining("the server now takes messages of at most 94 bytes");
+        assertFailsWith(Status.Code.FAILED_PRECONDITION, writer::close);
     }
 
     @Test
     void progressTimeout_noAck_fails() throws Exception {
         ingest.holdAcks();
-        SampleWriter writer = peer.client().openWriter(RUN, OPTIONS.withProgressTimeout(Duration.ofMillis(50)));
+        SampleWriter writer = peer.client().openWriter(RUN, OPTIONS.withProgressTimeout(Duration.ofMillis(500)));
         add(writer, 1, 2);
         assertThatThrownBy(writer::flush)
                 .isInstanceOf(DataInfException.class)
-                .hasMessageContaining("no ack within PT0.05S: 48 bytes of gradients are not acked");
+                .hasMessageContaining("2 samples were not acked within PT0.5S; the server does not answer");
         assertFailsWith(Status.Code.DEADLINE_EXCEEDED, writer::close);
-    }
-
-    @Test
-    void progress_namesRejectedSamples() throws Exception {
-        ingest.rejectNext(RejectedSample.newBuilder()
-                .setSampleId(2)
-                .setBlockName("b")
-                .setDetail("element 3 is NaN")
-                .build());
-        try (SampleWriter writer = peer.client().openWriter(RUN, OPTIONS)) {
-            add(writer, 1, 2);
-            writer.flush();
-            assertThat(writer.progress().rejectedCount()).isEqualTo(1);
-            assertThat(writer.progress().rejectedSamples())
-                    .containsExactly(new io.datainf.client.RejectedSample(2, "b", "element 3 is NaN"));
-        }
     }
 
     @Test
@@ -349,24 +323,5 @@ final class SampleWriterTest {
         assertThatThrownBy(() -> writer.add(1, gradient(1)))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("the writer is closed");
-    }
-
-    private interface Action {
-        void run() throws Exception;
-    }
-
-    private static void assertFailsWith(Status.Code code, Action action) {
-        assertThatThrownBy(action::run)
-                .asInstanceOf(type(DataInfException.class))
-                .extracting(DataInfException::code)
-                .isEqualTo(code);
-    }
-
-    private static Throwable status(Status.Code code, Any... details) {
-        return StatusProto.toStatusRuntimeException(com.google.rpc.Status.newBuilder()
-                .setCode(code.value())
-                .setMessage("as the test wants it")
-                .addAllDetails(List.of(details))
-                .build());
     }
 }

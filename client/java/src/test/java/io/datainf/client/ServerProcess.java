@@ -36,10 +36,35 @@ final class ServerProcess implements AutoCloseable {
         return matcher.group(1);
     }
 
-    /** kill -9, and up again on the same data. */
-    void killAndRestart() throws IOException, InterruptedException {
+    /** kill -9. */
+    void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();
+    }
+
+    /** kill -9 if it runs, and up again on the same data. */
+    void killAndRestart() throws IOException, InterruptedException {
+        kill();
         process = launch();
+    }
+
+    /** SIGSTOP: connections stay, and nobody answers. */
+    void pause() throws IOException, InterruptedException {
+        signal("STOP");
+    }
+
+    /** SIGCONT. */
+    void resume() throws IOException, InterruptedException {
+        signal("CONT");
+    }
+
+    private void signal(String name) throws IOException, InterruptedException {
+        int code = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                .inheritIO()
+                .start()
+                .waitFor();
+        if (code != 0) {
+            throw new IOException("kill -" + name + " ended with " + code);
+        }
     }
 
     private Path readyFile() {
@@ -61,7 +86,12 @@ final class ServerProcess implements AutoCloseable {
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(
                         folder.resolve("server.log").toFile()))
                 .start();
-        InProcessPeer.await("the server is ready or gone", () -> Files.exists(readyFile()) || !started.isAlive());
+        try {
+            InProcessPeer.await("the server is ready or gone", () -> Files.exists(readyFile()) || !started.isAlive());
+        } catch (AssertionError e) {
+            started.destroyForcibly();
+            throw e;
+        }
         if (!started.isAlive()) {
             throw new IOException("the server did not start:\n" + Files.readString(folder.resolve("server.log")));
         }
