@@ -349,6 +349,7 @@ final class Outbox {
 
     /** Waits for a signal, or fails when an answer is due for longer than the patience lasts. */
     @GuardedBy("this")
+    @SuppressWarnings("WaitNotInLoop") // every caller loops
     private void awaitWork(boolean expecting) throws InterruptedException {
         if (!expecting) {
             wait();

@@ -17,7 +17,7 @@ final class IdSetTest {
             Set<Long> expected = new HashSet<>();
             for (int i = 0; i < 40 * round; i++) {
                 // Few different values, far apart: repeats and collisions.
-                long id = random.nextInt(60 * (round + 1)) * (1L << random.nextInt(4) * 16);
+                long id = random.nextInt(60 * (round + 1)) * (1L << (16 * random.nextInt(4)));
                 assertThat(ids.contains(id)).isEqualTo(expected.contains(id));
                 assertThat(ids.add(id)).isEqualTo(expected.add(id));
             }

@@ -19,24 +19,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** The examples of README.md compile as they stand there. */
 final class ReadmeTest {
     private static final Pattern EXAMPLE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
-    /** What an example may take as given. */
-    private static final String FRAME = """
-            import io.datainf.client.*;
-            import java.nio.*;
-            import java.time.Duration;
-            abstract class Example%d {
-                DataInfClient client;
-                RunDescription run;
-                SampleWriter writer;
-                float[] gradient, validationGradient;
-                ByteBuffer rows;
-                abstract void use(Object... any);
-                void example() throws Exception {
-                    %s
-                }
-            }
-            """;
-
     @Test
     void examples_compile(@TempDir Path folder) throws Exception {
         List<String> examples = EXAMPLE.matcher(Files.readString(Path.of("README.md")))
@@ -46,7 +28,7 @@ final class ReadmeTest {
         assertThat(examples).isNotEmpty();
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         for (int i = 0; i < examples.size(); i++) {
-            String source = FRAME.formatted(i, examples.get(i));
+            String source = inClass("Example" + i, examples.get(i));
             StringWriter messages = new StringWriter();
             boolean compiled = compiler.getTask(
                             messages,
@@ -63,6 +45,26 @@ final class ReadmeTest {
                     .call();
             assertThat(compiled).as(messages.toString()).isTrue();
         }
+    }
+
+    /** Puts an example where it finds what it takes as given. */
+    private static String inClass(String name, String example) {
+        return """
+                import io.datainf.client.*;
+                import java.nio.*;
+                import java.time.Duration;
+                abstract class %s {
+                    DataInfClient client;
+                    RunDescription run;
+                    SampleWriter writer;
+                    float[] gradient, validationGradient;
+                    ByteBuffer rows;
+                    abstract void use(Object... any);
+                    void example() throws Exception {
+                        %s
+                    }
+                }
+                """.formatted(name, example);
     }
 
     private static final class Source extends SimpleJavaFileObject {

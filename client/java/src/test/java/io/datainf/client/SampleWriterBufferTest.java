@@ -24,6 +24,7 @@ import java.nio.FloatBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -217,7 +218,8 @@ final class SampleWriterBufferTest {
                 .singleElement()
                 .satisfies(open -> assertThat(open.getElementType()).isEqualTo(ElementType.ELEMENT_TYPE_BF16));
         for (int row = 0; row < 3; row++) {
-            ByteBuffer stored = ingest.samples().get(row + 1L).asReadOnlyByteBuffer();
+            ByteBuffer stored =
+                    Objects.requireNonNull(ingest.samples().get(row + 1L)).asReadOnlyByteBuffer();
             assertThat(stored).isEqualTo(rows.slice(row * stored.remaining(), stored.remaining()));
         }
     }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -57,7 +58,7 @@ final class SampleWriterIT {
     private static float[] gradient(long id) {
         float[] gradient = new float[DIMENSION];
         for (int j = 0; j < DIMENSION; j++) {
-            gradient[j] = (float) Math.sin(id * DIMENSION + j);
+            gradient[j] = (float) Math.sin((double) (id * DIMENSION + j));
         }
         return gradient;
     }
@@ -262,7 +263,7 @@ final class SampleWriterIT {
         try (SampleWriter writer = client.openWriter(createRun("f16"), OPTIONS.withElementType(ElementType.F16))) {
             writer.add(new long[] {1}, gradient.flip());
         }
-        float[] widened = stored("f16").get(1L).gradient();
+        float[] widened = Objects.requireNonNull(stored("f16").get(1L)).gradient();
         for (int j = 0; j < DIMENSION; j++) {
             assertThat(widened[j]).isEqualTo(j - 80.5f);
         }
