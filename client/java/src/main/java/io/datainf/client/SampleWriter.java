@@ -202,15 +202,21 @@ public final class SampleWriter implements AutoCloseable {
             return;
         }
         outbox.close();
+        boolean durable = false;
         try {
             outbox.awaitFinished(timeout);
+            durable = true;
             sender.join();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            DataInfException failure = new DataInfException(
-                    Status.Code.CANCELLED, "", "interrupted while closing: samples since the last flush may be lost");
-            outbox.fail(failure);
-            throw failure;
+            if (!durable) {
+                DataInfException failure = new DataInfException(
+                        Status.Code.CANCELLED,
+                        "",
+                        "interrupted while closing: samples since the last flush may be lost");
+                outbox.fail(failure);
+                throw failure;
+            }
         } finally {
             sender.interrupt();
         }

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The examples of README.md compile as they stand there. */
 final class ReadmeTest {
     private static final Pattern EXAMPLE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+
     @Test
     void examples_compile(@TempDir Path folder) throws Exception {
         List<String> examples = EXAMPLE.matcher(Files.readString(Path.of("README.md")))

@@ -336,6 +336,16 @@ final class SampleWriterBufferTest {
         thread.join();
     }
 
+    @Test
+    void close_interruptedWithEverythingDurable_isNoFailure() throws Exception {
+        SampleWriter writer = peer.client().openWriter(RUN, OPTIONS);
+        add(writer, 1, 3);
+        writer.flush();
+        Thread.currentThread().interrupt();
+        writer.close();
+        assertThat(Thread.interrupted()).isTrue();
+    }
+
     private static Thread senderOf(String writerId) {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.getName().equals("datainf-writer-" + writerId))
