@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from datainf._encoding import encode, sample_id_array
+from datainf._encoding import encode, sample_id_list
 
 BFLOAT16: Any = ml_dtypes.bfloat16
 
@@ -75,9 +75,9 @@ def test_elements_that_are_no_floats_are_refused(dtype: Any) -> None:
 
 
 def test_sample_ids_may_use_all_64_bits() -> None:
-    assert sample_id_array("ids", [0, 2**64 - 1]).tolist() == [0, 2**64 - 1]
-    assert sample_id_array("ids", 7).tolist() == [7]
-    assert sample_id_array("ids", np.arange(3, dtype=np.int32)).tolist() == [0, 1, 2]
+    assert sample_id_list("ids", [0, 2**64 - 1]) == [0, 2**64 - 1]
+    assert sample_id_list("ids", 7) == [7]
+    assert sample_id_list("ids", np.arange(3, dtype=np.int32)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_sample_ids_may_use_all_64_bits() -> None:
 )
 def test_wrong_sample_ids_are_named(ids: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
-        sample_id_array("ids", ids)
+        sample_id_list("ids", ids)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datainf._answer import Values, method_name, seconds, snapshot_of, solver_report
+from datainf._arrays import GradientsLike
 from datainf._connection import Connection
 from datainf._errors import error_of, from_rpc_error
 from datainf._proto.v1 import analysis_service_pb2, influence_service_pb2
@@ -204,7 +205,7 @@ def comparison_requests(
     *,
     run_id: str,
     dimension: int,
-    gradient: npt.ArrayLike | None,
+    gradient: GradientsLike | None,
     sample_ids: npt.ArrayLike | None,
     methods: Sequence[str],
     damping_scale: float | None,

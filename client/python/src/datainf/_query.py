@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from datainf._answer import METHODS, Answer
+from datainf._arrays import GradientsLike, as_floats
 from datainf._connection import Connection
-from datainf._encoding import element_type, encode, natural_dtype, sample_id_array
+from datainf._encoding import element_type, encode, natural_dtype, sample_id_list
 from datainf._errors import from_rpc_error
 from datainf._proto.v1 import influence_service_pb2
 from datainf._result import QueryResult
@@ -67,7 +68,7 @@ def build(
     run_id: str,
     dimension: int,
     block_names: tuple[str, ...],
-    gradient: npt.ArrayLike | None,
+    gradient: GradientsLike | None,
     sample_ids: npt.ArrayLike | None,
     method: str,
     aggregation: str,
@@ -164,7 +165,7 @@ def stream_requests(
 
 
 def set_source(
-    spec: Any, dimension: int, gradient: npt.ArrayLike | None, sample_ids: npt.ArrayLike | None
+    spec: Any, dimension: int, gradient: GradientsLike | None, sample_ids: npt.ArrayLike | None
 ) -> tuple[npt.NDArray[Any], int]:
     """Sets the source of a spec that has one.
 
@@ -177,9 +178,9 @@ def set_source(
         sources = id_list("sample_ids", sample_ids)
         spec.stored_samples.sample_ids.extend(sources)
         return np.empty((0, dimension), np.float32), len(sources)
-    array = np.asarray(gradient)
-    dtype = natural_dtype(array)
-    gradients = encode("gradient", array, dtype, dimension)
+    floats = as_floats("gradient", gradient)
+    dtype = natural_dtype(floats)
+    gradients = encode("gradient", floats, dtype, dimension)
     if len(gradients) == 0:
         raise ValueError("gradient has no rows, expected at least 1 validation point")
     spec.validation_gradients.count = len(gradients)
@@ -253,7 +254,7 @@ def _set_selection(
 
 def id_list(name: str, ids: npt.ArrayLike | None) -> list[int]:
     """Returns checked sample ids."""
-    return [] if ids is None else sample_id_array(name, ids).tolist()
+    return [] if ids is None else sample_id_list(name, ids)
 
 
 def method_value(name: str, method: str) -> influence_service_pb2.InfluenceMethod:

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from datainf import _analysis, _query
 from datainf._analysis import JobEstimate, MethodComparison, SelfInfluence, SquaredNorms
+from datainf._arrays import GradientsLike
 from datainf._block import Block
 from datainf._connection import Connection
-from datainf._encoding import Dtype, dtype_name, sample_id_array
+from datainf._encoding import Dtype, dtype_name, sample_id_list
 from datainf._options import WriterOptions
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
 from datainf._query import Aggregation, Method, Normalization, Ranking
@@ -138,7 +139,7 @@ class Run:
             >>> deletion.deleted_count, deletion.absent_count
             (1, 1)
         """
-        ids = sample_id_array("sample_ids", sample_ids).tolist()
+        ids = sample_id_list("sample_ids", sample_ids)
         deleted = absent = revision = 0
         for start in range(0, len(ids), _MOST_DELETIONS):
             response = self._connection.call(
@@ -155,7 +156,7 @@ class Run:
 
     def query(
         self,
-        gradient: npt.ArrayLike | None = None,
+        gradient: GradientsLike | None = None,
         *,
         sample_ids: npt.ArrayLike | None = None,
         method: Method = "datainf",
@@ -327,7 +328,7 @@ class Run:
 
     def compare_methods(
         self,
-        gradient: npt.ArrayLike | None = None,
+        gradient: GradientsLike | None = None,
         *,
         sample_ids: npt.ArrayLike | None = None,
         methods: Sequence[Method] = ("datainf", "hessian_free", "lissa"),

@@ -14,7 +14,8 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from datainf._encoding import Dtype, element_bytes, element_type, encode, sample_id_array
+from datainf._arrays import GradientsLike
+from datainf._encoding import Dtype, element_bytes, element_type, encode, sample_id_list
 from datainf._errors import DataInfError, DeadlineExceededError
 from datainf._frames import Rows
 from datainf._options import WriterOptions
@@ -108,7 +109,7 @@ class Writer:
     def add(
         self,
         sample_ids: npt.ArrayLike,
-        gradients: npt.ArrayLike,
+        gradients: GradientsLike,
         steps: npt.ArrayLike | None = None,
     ) -> None:
         """Hands samples over to be sent. The first call waits for the server's answer.
@@ -136,21 +137,21 @@ class Writer:
             DataInfError: The writer has failed for good.
             RuntimeError: The writer is closed, or was carried through a fork.
         """
-        ids = sample_id_array("sample_ids", sample_ids)
+        ids = sample_id_list("sample_ids", sample_ids)
         rows = encode("gradients", gradients, self._dtype, self._run.dimension)
         if len(rows) != len(ids):
             raise ValueError(f"{len(ids)} sample_ids for {len(rows)} gradients, expected as many")
         step_list: list[int] = []
         if steps is not None:
             step_array = np.atleast_1d(np.asarray(steps))
-            if step_array.dtype.kind not in "iu" or step_array.shape != ids.shape:
+            if step_array.dtype.kind not in "iu" or step_array.shape != (len(ids),):
                 raise ValueError(
                     f"steps has dtype {step_array.dtype} and shape {step_array.shape},"
-                    f" expected integers of shape {ids.shape}"
+                    f" expected integers of shape ({len(ids)},)"
                 )
             step_list = step_array.tolist()
         self._start()
-        self._outbox.put(Rows(ids.tolist(), step_list, rows))
+        self._outbox.put(Rows(ids, step_list, rows))
 
     def flush(self, timeout: float | None = None) -> int:
         """Waits until all samples added before are durable.
