@@ -33,7 +33,7 @@ def test_unavailable_once_resumes_and_sends_only_what_is_not_durable() -> None:
     arrived: queue.Queue[int] = queue.Queue()
 
     def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
-        yield opened(2 if stream else 0)
+        yield opened(2 if stream else 0, message_bytes=100)  # a sample fills it
         for request in requests:
             sequences[stream].append(request.batch.batch_seq)
             arrived.put(request.batch.batch_seq)
@@ -48,7 +48,7 @@ def test_unavailable_once_resumes_and_sends_only_what_is_not_durable() -> None:
         with run.writer(options=QUICK) as writer:
             for sample_id in range(3):
                 writer.add(sample_id, rows(1))
-                arrived.get(timeout=LONG_SECONDS)  # else they could share a batch
+                arrived.get(timeout=LONG_SECONDS)
             assert writer.flush(LONG_SECONDS) == 30
         assert len({opening.writer_id for opening in fake.opens}) == 1
     assert sequences == [[1, 2, 3], [3]]

@@ -42,6 +42,15 @@ class Rows:
     steps: list[int]
     gradients: npt.NDArray[Any]
 
+    def pieces(self, most: int) -> Iterator[Rows]:
+        """Yields parts of at most `most` samples."""
+        if len(self.sample_ids) <= most:
+            yield self
+            return
+        for start in range(0, len(self.sample_ids), most):
+            part = slice(start, start + most)
+            yield Rows(self.sample_ids[part], self.steps[part], self.gradients[part])
+
 
 def batch_message(
     batch_seq: int,

@@ -1,0 +1,64 @@
+"""A numbered batch on its way to the server."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from datainf._frames import Rows, batch_message, fragment_messages
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Batch:
+    """Samples that go together.
+
+    Attributes:
+        sample_count: Its samples.
+        gradient_bytes: Their gradients, bytes.
+        batch_seq: Its number; 0 until it has its place among the others.
+        message_bytes: Size of the messages it is cut for.
+        rows: Samples that are the batch's own, of which messages are yet to be made.
+        messages: As it goes on the wire, once or again; empty until they are made.
+    """
+
+    sample_count: int
+    gradient_bytes: int
+    batch_seq: int = 0
+    message_bytes: int = 0
+    rows: Rows | None = None
+    messages: Sequence[bytes] = ()
+
+    @staticmethod
+    def of(rows: Rows) -> Batch:
+        """Returns a batch for `rows`, which stay the caller's."""
+        return Batch(len(rows.sample_ids), rows.gradients.nbytes)
+
+    def is_ready(self) -> bool:
+        """True if the sender has what it needs."""
+        return bool(self.messages) or self.rows is not None
+
+    def claim(self) -> Rows | None:
+        """Returns the batch's own rows, for the caller alone to make messages of, if it has any."""
+        rows, self.rows = self.rows, None
+        return rows
+
+    def largest_bytes(self) -> int:
+        """Returns about the size of its largest message."""
+        return max(map(len, self.messages), default=min(self.gradient_bytes, self.message_bytes))
+
+    def serialize(self, rows: Rows, *, allow_deleted: bool) -> list[bytes]:
+        """Returns the messages: one, or the fragments of a sample that is larger than a message."""
+        if len(rows.sample_ids) == 1:
+            return list(
+                fragment_messages(
+                    self.batch_seq, rows, self.message_bytes, allow_deleted=allow_deleted
+                )
+            )
+        message = batch_message(
+            self.batch_seq,
+            rows.sample_ids,
+            rows.steps,
+            [rows.gradients],
+            allow_deleted=allow_deleted,
+        )
+        return [message]

@@ -1,0 +1,80 @@
+"""Small puts on their way into one message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datainf._frames import Rows
+
+# Rows are copied side by side into memory for a whole message; what is used for more than one
+# message stays warm in the processor's caches.
+_MAX_SPARES = 2
+
+
+class Stage:
+    """Collects samples until they fill a message. Not thread-safe: its outbox guards it."""
+
+    def __init__(self) -> None:
+        self._sample_ids: list[int] = []
+        self._steps: list[int] = []
+        self._known: set[int] = set()
+        self._room: npt.NDArray[Any] | None = None
+        self._spares: list[npt.NDArray[Any]] = []
+
+    def __len__(self) -> int:
+        """Samples that are staged."""
+        return len(self._sample_ids)
+
+    def has_place_for(self, piece: Rows, most: int) -> bool:
+        """True if `piece` may join what is staged in a batch of at most `most` samples."""
+        return not self._sample_ids or (
+            len(self._sample_ids) + len(piece.sample_ids) <= most
+            and self._known.isdisjoint(piece.sample_ids)
+            and bool(self._steps) == bool(piece.steps)
+        )
+
+    def append(self, piece: Rows, most: int) -> None:
+        """Copies `piece` in, for which there must be a place."""
+        begin = len(self._sample_ids)
+        if self._room is None or (begin == 0 and len(self._room) != most):
+            self._room = self._empty(most, piece.gradients)
+        self._room[begin : begin + len(piece.sample_ids)] = piece.gradients
+        self._sample_ids += piece.sample_ids
+        self._steps += piece.steps
+        self._known.update(piece.sample_ids)
+
+    def take(self) -> Rows:
+        """Returns what is staged, and begins anew."""
+        assert self._room is not None  # noqa: S101  # something is staged
+        count = len(self._sample_ids)
+        gradients = self._room[:count]
+        if 2 * count < len(self._room):
+            gradients = gradients.copy()  # few samples must not hold the memory of many
+        else:
+            self._room = None
+        rows = Rows(self._sample_ids, self._steps, gradients)
+        self.clear()
+        return rows
+
+    def clear(self) -> None:
+        """Forgets what is staged."""
+        self._sample_ids = []
+        self._steps = []
+        self._known = set()
+
+    def reuse(self, rows: Rows) -> None:
+        """Takes back the memory of rows that are in a message now."""
+        room = rows.gradients.base
+        if room is not None and len(self._spares) < _MAX_SPARES:
+            self._spares.append(room)
+
+    def _empty(self, most: int, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        shape = (most, like.shape[1])
+        while self._spares:
+            room = self._spares.pop()
+            if room.shape == shape:
+                return room
+        return np.empty(shape, like.dtype)
