@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +21,7 @@ from fake_server import (
 )
 
 import datainf
+from datainf._batch import Batch
 from datainf._proto.v1 import ingest_service_pb2
 
 
@@ -80,6 +81,57 @@ def test_large_adds_are_split_and_small_ones_joined() -> None:
     assert sum(counts) == 104
     assert max(sizes) <= 1024
     assert counts[-2:] == [3, 1]
+
+
+def test_lone_small_add_goes_at_once_and_others_gather_behind_it() -> None:
+    counts: list[int] = []
+    arrived, released = threading.Event(), threading.Event()
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for request in requests:
+            counts.append(len(request.batch.sample_ids))
+            arrived.set()
+            released.wait()
+            yield ack(request.batch.batch_seq)
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add(0, rows(1))
+        assert arrived.wait(LONG_SECONDS)
+        for sample_id in range(1, 50):
+            writer.add(sample_id, rows(1))
+        released.set()
+        writer.add(50, rows(1))
+        writer.flush(LONG_SECONDS)
+        assert counts[:2] in ([1, 49], [1, 50])
+
+
+def test_interrupted_add_leaves_a_writer_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[Any] = []
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened(message_bytes=100)  # a sample fills it
+        for request in requests:
+            received.append(request.batch)
+            yield ack(request.batch.batch_seq)
+
+    serialize = Batch.serialize
+
+    def interrupted(*_: Any, **__: Any) -> list[bytes]:
+        monkeypatch.setattr(Batch, "serialize", serialize)
+        raise KeyboardInterrupt
+
+    with serving(script) as (_, run), run.writer() as writer:
+        writer.add(1, rows(1, 1.0))
+        monkeypatch.setattr(Batch, "serialize", interrupted)
+        gradients = rows(1, 2.0)
+        with pytest.raises(KeyboardInterrupt):
+            writer.add(2, gradients)
+        gradients[:] = -1
+        writer.add(3, rows(1, 3.0))
+        writer.flush(LONG_SECONDS)
+    assert [list(batch.sample_ids) for batch in received] == [[1], [2], [3]]
+    assert [np.frombuffer(batch.gradients, "<f4")[0] for batch in received] == [1, 2, 3]
 
 
 def test_sample_larger_than_a_message_travels_in_fragments() -> None:
@@ -272,20 +324,23 @@ def test_add_after_close_is_refused() -> None:
             writer.add(1, rows(1))
 
 
-def test_use_after_fork_is_refused() -> None:
+def test_bar_shows_acked_samples(capsys: pytest.CaptureFixture[str]) -> None:
     with serving(lambda _, requests, __: acking(requests)) as (_, run):
-        writer = run.writer()
-        child = os.fork()
-        if child == 0:
-            codes = []
-            for act in (lambda: writer.add(1, rows(1)), writer.flush, writer.close):
-                try:
-                    act()
-                except RuntimeError as error:
-                    codes.append("after the fork" in str(error))
-            os._exit(0 if codes == [True] * 3 else 1)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
+        with run.writer(progress=True) as writer:
+            writer.add(range(3), rows(3))
+        assert writer.stats().acked_samples == 3
+    shown = capsys.readouterr().err
+    assert "3 samples" in shown
+    assert "0.0 MB" in shown
+
+
+def test_bar_without_tqdm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with (
+        serving(lambda *_: iter(())) as (_, run),
+        pytest.raises(ImportError, match=r"pip install 'datainf-client\[progress\]'"),
+    ):
+        run.writer(progress=True)
 
 
 def _forget_writer(run: datainf.Run) -> threading.Thread:

@@ -29,10 +29,10 @@ from datainf._errors import (
     WriterFullError,
 )
 from datainf._options import ClientOptions, WriterOptions
+from datainf._progress import Progress
 from datainf._reading import SampleStream, StoredSamples
 from datainf._result import QueryResult, QuerySummary, Snapshot, SolverReport
 from datainf._run import Run
-from datainf._sender import Progress
 from datainf._statistics import BlockStatistics, RunStatistics
 from datainf._stats import Deletion, RejectedSample, WriterStats
 from datainf._writer import Writer

@@ -39,6 +39,22 @@ _CHANNEL_OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
 ]
 
+# The process that has used gRPC, whose threads and sockets do not outlive a fork.
+_grpc_process: int | None = None
+
+
+def _claim_grpc() -> None:
+    """Raises RuntimeError in a process that was forked from one that has used gRPC."""
+    global _grpc_process  # noqa: PLW0603  # gRPC's state is one per process, too
+    if _grpc_process not in (None, os.getpid()):
+        raise RuntimeError(
+            f"process {os.getpid()} was forked from process {_grpc_process}, which has made a"
+            " client: gRPC does not work in both, and calls could hang. Start the process by"
+            " multiprocessing's method 'spawn' or 'forkserver', or make the first client after"
+            " the fork"
+        )
+    _grpc_process = os.getpid()
+
 
 class Connection:
     """Channel and stubs of one client. Opens no socket before the first call. Thread-safe."""
@@ -46,6 +62,7 @@ class Connection:
     def __init__(self, target: str, options: ClientOptions) -> None:
         if not isinstance(target, str) or not _TARGET.fullmatch(target):
             raise ValueError(f"target is {target!r}: expected 'host:port' or 'unix:/path'")
+        _claim_grpc()
         if options.credentials is None:
             self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
         else:
@@ -116,7 +133,7 @@ class Connection:
         if os.getpid() != self._process_id:
             raise RuntimeError(
                 f"the client was made in process {self._process_id} and cannot be used in"
-                f" process {os.getpid()}: make a new one after the fork"
+                f" process {os.getpid()}, forked from it: it stays with its process"
             )
         if self._closed:
             raise RuntimeError("the client is closed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from collections.abc import Callable, Sequence
 
 import numpy.typing as npt
@@ -12,13 +13,13 @@ from datainf._analysis import JobEstimate, MethodComparison, SelfInfluence, Squa
 from datainf._arrays import GradientsLike
 from datainf._block import Block
 from datainf._connection import Connection
-from datainf._encoding import Dtype, dtype_name, sample_id_list
+from datainf._encoding import Dtype, dtype_name, element_type, sample_id_list
 from datainf._options import WriterOptions
+from datainf._progress import Progress, ProgressBar
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
 from datainf._query import Aggregation, Method, Normalization, Ranking
 from datainf._reading import SampleStream, read_samples
 from datainf._result import QueryResult
-from datainf._sender import Progress
 from datainf._statistics import RunStatistics, statistics_of
 from datainf._stats import Deletion
 from datainf._writer import Writer
@@ -79,6 +80,7 @@ class Run:
         checkpoint: str | None = None,
         allow_deleted: bool = False,
         options: WriterOptions | None = None,
+        progress: bool = False,
         on_progress: Progress | None = None,
     ) -> Writer:
         """Returns a writer that streams gradients into this run. Connects at its first `add`.
@@ -93,10 +95,12 @@ class Run:
             allow_deleted: Whether samples that were deleted may come back. Otherwise the server
                 refuses them with FailedPreconditionError, which ends the writer.
             options: Buffering and trying again.
+            progress: Whether to show a bar of acked samples and bytes, which takes tqdm.
             on_progress: Called with the counts after each ack, on the writer's thread.
 
         Raises:
             ValueError: dtype is unknown.
+            ImportError: `progress` without tqdm.
 
         Example:
             >>> with run.writer(options=datainf.WriterOptions(policy="raise")) as writer:
@@ -105,14 +109,22 @@ class Run:
             >>> writer.stats().added_samples
             3
         """
+        opening = ingest_service_pb2.Open(
+            run_id=self.run_id,
+            writer_id=str(uuid.uuid4()) if writer_id is None else writer_id,
+            layout_hash=self.layout_hash,
+            element_type=element_type(dtype),
+            checkpoint=self.checkpoint if checkpoint is None else checkpoint,
+        )
         return Writer(
-            self,
+            self._connection,
+            opening,
+            dimension=self.dimension,
             dtype=dtype,
-            writer_id=writer_id,
-            checkpoint=checkpoint,
             allow_deleted=allow_deleted,
             options=options or WriterOptions(),
             on_progress=on_progress,
+            bar=ProgressBar(self.run_id) if progress else None,
         )
 
     def delete_samples(self, sample_ids: npt.ArrayLike) -> Deletion:

@@ -14,8 +14,9 @@ from datainf._connection import Connection
 from datainf._errors import DataInfError, error_of, from_rpc_error, with_context
 from datainf._options import WriterOptions
 from datainf._outbox import Limits, Outbox
+from datainf._progress import Progress
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
-from datainf._stats import RejectedSample, WriterStats
+from datainf._stats import RejectedSample
 
 _log = logging.getLogger("datainf")
 
@@ -23,9 +24,6 @@ _REASONS = {
     ingest_service_pb2.REJECTION_REASON_NAN: "nan",
     ingest_service_pb2.REJECTION_REASON_INFINITE: "infinite",
 }
-
-Progress = Callable[[WriterStats], None]
-"""Called by a writer's thread after each ack. Should return soon; what it raises is logged."""
 
 
 class Backoff:
@@ -80,13 +78,13 @@ class Sender:
         opening: ingest_service_pb2.Open,
         outbox: Outbox,
         options: WriterOptions,
-        on_progress: Progress | None,
+        listeners: list[Progress],
     ) -> None:
         self._connection = connection
         self._opening = opening
         self._outbox = outbox
         self._backoff = Backoff(options)
-        self._on_progress = on_progress
+        self._listeners = listeners
         self._call: Any = None
 
     def run(self) -> None:
@@ -174,9 +172,9 @@ class Sender:
         self._outbox.acknowledge(
             ack.durable_batch_seq, ack.revision, ack.replaced_count, ack.duplicate_count, rejected
         )
-        if self._on_progress is not None:
+        for listener in list(self._listeners):
             try:
-                self._on_progress(self._outbox.stats())
+                listener(self._outbox.stats())
             except Exception:  # the user's code must not stop the stream
                 _log.exception("on_progress failed and is not called again")
-                self._on_progress = None
+                self._listeners.remove(listener)

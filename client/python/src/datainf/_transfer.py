@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import datainf
+from datainf import _progress
 from datainf._arrow import ArrowFile, ArrowSink
 from datainf._definition import ExchangeFileError, to_json
 from datainf._encoding import Dtype
@@ -34,7 +35,11 @@ def push(client: datainf.Client, options: argparse.Namespace) -> int:
             print("datainf push: ids are not integers: using row numbers", file=sys.stderr)
         run = _run_for(client, options, file)
         started = time.perf_counter()
-        with run.writer(dtype=file.dtype, allow_deleted=options.allow_deleted) as writer:
+        with run.writer(
+            dtype=file.dtype,
+            allow_deleted=options.allow_deleted,
+            progress=_progress.is_wanted(),
+        ) as writer:
             for ids, steps, gradients in batches:
                 writer.add(ids, gradients, steps)
             revision = writer.flush()

@@ -5,27 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import uuid
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 import numpy.typing as npt
 
 from datainf._arrays import GradientsLike
-from datainf._encoding import Dtype, element_bytes, element_type, encode, sample_id_list
+from datainf._connection import Connection
+from datainf._encoding import Dtype, element_bytes, encode, sample_id_list
 from datainf._errors import DataInfError, DeadlineExceededError
 from datainf._frames import Rows
 from datainf._options import WriterOptions
 from datainf._outbox import Outbox
+from datainf._progress import Progress, ProgressBar
 from datainf._proto.v1 import ingest_service_pb2
-from datainf._sender import Progress, Sender
+from datainf._sender import Sender
 from datainf._stats import RejectedSample, WriterStats
-
-if TYPE_CHECKING:
-    from datainf._run import Run
 
 _log = logging.getLogger("datainf")
 
@@ -48,30 +45,28 @@ class Writer:
 
     def __init__(
         self,
-        run: Run,
+        connection: Connection,
+        opening: ingest_service_pb2.Open,
         *,
+        dimension: int,
         dtype: Dtype,
-        writer_id: str | None,
-        checkpoint: str | None,
         allow_deleted: bool,
         options: WriterOptions,
         on_progress: Progress | None,
+        bar: ProgressBar | None,
     ) -> None:
         """Use `Run.writer`."""
-        self._run = run
+        self._connection = connection
+        self._opening = opening
+        self._dimension = dimension
         self._dtype = dtype
         self._options = options
-        self._opening = ingest_service_pb2.Open(
-            run_id=run.run_id,
-            writer_id=str(uuid.uuid4()) if writer_id is None else writer_id,
-            layout_hash=run.layout_hash,
-            element_type=element_type(dtype),
-            checkpoint=run.checkpoint if checkpoint is None else checkpoint,
-        )
+        self._bar = bar
         self._outbox = Outbox(
-            options, run.dimension * element_bytes(dtype), allow_deleted=allow_deleted
+            options, dimension * element_bytes(dtype), allow_deleted=allow_deleted
         )
-        self._sender = Sender(run._connection, self._opening, self._outbox, options, on_progress)
+        listeners = [each for each in (bar, on_progress) if each is not None]
+        self._sender = Sender(connection, opening, self._outbox, options, listeners)
         self._process_id = os.getpid()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None  # guarded by _lock
@@ -85,25 +80,27 @@ class Writer:
     @property
     def durable_batch_seq(self) -> int:
         """Highest batch number that the server has made durable; 0 before the first ack."""
-        return self._outbox.stats().durable_batch_seq
+        return self.stats().durable_batch_seq
 
     @property
     def revision(self) -> int:
         """Revision of the run that includes all acked samples; 0 before the first ack."""
-        return self._outbox.stats().revision
+        return self.stats().revision
 
     @property
     def rejected(self) -> list[RejectedSample]:
         """The samples that the server refused, at most the first 10,000; the others were stored."""
+        self._require_process()
         return self._outbox.rejected()
 
     @property
     def duplicates(self) -> int:
         """How many samples the run held already with equal content."""
-        return self._outbox.stats().duplicate_samples
+        return self.stats().duplicate_samples
 
     def stats(self) -> WriterStats:
         """Returns all counts, from one moment."""
+        self._require_process()  # another thread may have held the lock at the fork
         return self._outbox.stats()
 
     def add(
@@ -138,7 +135,7 @@ class Writer:
             RuntimeError: The writer is closed, or was carried through a fork.
         """
         ids = sample_id_list("sample_ids", sample_ids)
-        rows = encode("gradients", gradients, self._dtype, self._run.dimension)
+        rows = encode("gradients", gradients, self._dtype, self._dimension)
         if len(rows) != len(ids):
             raise ValueError(f"{len(ids)} sample_ids for {len(rows)} gradients, expected as many")
         step_list: list[int] = []
@@ -199,6 +196,8 @@ class Writer:
                 )
                 self._sender.cancel()
             thread.join()
+        if self._bar is not None:
+            self._bar.close()
         self._outbox.raise_if_failed()
 
     def __enter__(self) -> Writer:
@@ -230,7 +229,7 @@ class Writer:
 
     def _start(self) -> None:
         self._require_process()
-        self._run._connection.require_usable()
+        self._connection.require_usable()
         with self._lock:
             if self._closed:
                 raise RuntimeError("the writer is closed")
@@ -244,5 +243,5 @@ class Writer:
         if os.getpid() != self._process_id:
             raise RuntimeError(
                 f"the writer was made in process {self._process_id} and cannot be used in process"
-                f" {os.getpid()}: make a new one after the fork"
+                f" {os.getpid()}, forked from it: samples are added where the writer was made"
             )
