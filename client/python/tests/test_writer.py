@@ -172,6 +172,22 @@ def test_policy_block_waits_then_raises() -> None:
             writer.close()
 
 
+def test_server_that_does_not_open_the_stream_is_named() -> None:
+    ended = threading.Event()
+
+    def script(_: int, __: Iterator[Any], ___: Any) -> Iterator[Any]:
+        ended.wait()
+        yield from ()
+
+    options = datainf.WriterOptions(block_timeout_seconds=0.05, close_timeout_seconds=0.05)
+    with serving(script) as (_, run):
+        writer = run.writer(options=options)
+        with pytest.raises(datainf.WriterFullError, match=r"not opened the stream within 0.05 s"):
+            writer.add(1, rows(1))
+        writer.close()
+        ended.set()
+
+
 def test_policy_block_goes_on_when_acks_make_room() -> None:
     go = threading.Event()
 

@@ -269,9 +269,14 @@ class Outbox:
         )
         if self._error is not None:
             raise self._error.with_traceback(None)
+        seconds = self._options.block_timeout_seconds
+        if self._message_bytes == 0:
+            raise WriterFullError(
+                f"the server has not opened the stream within {seconds} s", accepted_count=0
+            )
         if not condition():
             raise WriterFullError(
-                f"no room within {self._options.block_timeout_seconds} s:"
+                f"no room within {seconds} s:"
                 f" {self._counts['buffered_bytes']} of {self._options.max_buffered_bytes} bytes"
                 f" wait for acks; {accepted} samples of this call were taken",
                 accepted_count=accepted,

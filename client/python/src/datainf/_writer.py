@@ -26,6 +26,9 @@ from datainf._stats import RejectedSample, WriterStats
 
 _log = logging.getLogger("datainf")
 
+# How long a server may take to end a stream whose batches are all acked.
+_STREAM_END_SECONDS = 5.0
+
 
 class Writer:
     """Streams per-sample gradients into a run from a background thread. Made by `Run.writer`.
@@ -33,7 +36,7 @@ class Writer:
     `add` copies and returns; one daemon thread sends, takes acks, and connects again when the
     connection breaks, sending what was not acked. Each sample is stored once, however often it is
     sent. An error that trying again cannot mend ends the writer, and each later `add`, `flush` and
-    `close` raises it. May be used from several threads; not after a fork.
+    `close` raises it. May be used from several threads; not in a forked process.
 
     Example:
         >>> with run.writer() as writer:
@@ -119,16 +122,16 @@ class Writer:
                 integer.
             gradients: Gradient of each sample's own loss, before optimiser and clipping; blocks in
                 the order of the run's layout, each row-major as [rank, width]. Shape [k, D]; or [D]
-                for one sample. Floats of any width, ml_dtypes' bfloat16, or with `dtype="bf16"`
-                uint16: the bits. Sent as they are if contiguous and of the writer's dtype,
-                    converted by one more
-                copy otherwise. Copied: the array may be reused as soon as this returns.
+                for one sample. Floats of any width, ml_dtypes' bfloat16, a tensor that exports
+                DLPack from the memory of the CPU (PyTorch: `gradient.detach().cpu()`), or with
+                `dtype="bf16"` uint16: the bits. Copied once if contiguous and of the writer's
+                dtype, converted before otherwise; the memory may be reused as soon as this returns.
             steps: Training step of each gradient, int64, shape [k] or one integer. Kept with the
                 sample, not used in any formula.
 
         Raises:
             TypeError: A dtype is none of those above.
-            ValueError: A shape or an id is wrong.
+            ValueError: A shape or an id is wrong; a tensor is on a GPU, or requires grad.
             WriterFullError: The buffer is full and the policy says so, or `block_timeout_seconds`
                 ran out.
             DataInfError: The writer has failed for good.
@@ -195,6 +198,8 @@ class Writer:
                     DeadlineExceededError(message, code=grpc.StatusCode.DEADLINE_EXCEEDED)
                 )
                 self._sender.cancel()
+            thread.join(min(seconds, _STREAM_END_SECONDS))
+            self._sender.cancel()  # everything is settled; a server that is silent must not hold us
             thread.join()
         if self._bar is not None:
             self._bar.close()
