@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +71,6 @@ class ServerProcess:
             time.sleep(0.02)
         self.ready = json.loads(ready_file.read_text())
 
-    def pause(self) -> None:
-        """Stops it where it is, until `resume`."""
-        self._send(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._send(signal.SIGCONT)
-
     def kill(self) -> int:
         """Ends it as a power cut would end its process; returns its exit status."""
         return self._end(signal.SIGKILL)
@@ -83,6 +78,15 @@ class ServerProcess:
     def stop(self) -> int:
         """Asks it to end; returns its exit status."""
         return self._end(signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Lets it do nothing for a while: connections stay, nobody answers."""
+        self._send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT)
 
     def _send(self, number: int) -> None:
         assert self._process is not None, "the server does not run"

@@ -98,16 +98,13 @@ def test_paused_server_blocks_the_trainer_and_loses_nothing(
     with run.writer(options=options) as writer:
         writer.add(range(8), rows(0, 8))
         writer.flush(LONG_SECONDS)
-        mortal.pause()
-        try:
+        with mortal.paused():
             # More than buffer, windows and sockets take together.
             with pytest.raises(datainf.WriterFullError, match="no room within") as full:
                 writer.add(range(8, 2008), rows(8, 2000))
             added = 8 + full.value.accepted_count
             with pytest.raises(datainf.DeadlineExceededError, match="not acked within"):
                 writer.flush(0.2)
-        finally:
-            mortal.resume()
         writer.flush(LONG_SECONDS)
     require_exactly(run, added)
 

@@ -23,6 +23,7 @@ from fake_server import (
 
 import datainf
 from datainf._errors import UnavailableError, error_of
+from datainf._outbox import Outbox
 from datainf._sender import Backoff
 
 QUICK = datainf.WriterOptions(retry_initial_seconds=0.01, retry_max_seconds=0.05)
@@ -231,3 +232,25 @@ def test_retry_info_wins_over_backoff() -> None:
         "down", code=grpc.StatusCode.UNAVAILABLE, retry_after=datetime.timedelta(seconds=7)
     )
     assert Backoff(datainf.WriterOptions()).delay_seconds(asked) == 7
+
+
+def test_writer_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def wait_finished(_: Outbox, seconds: float) -> bool:
+        waits.append(seconds)
+        return False
+
+    def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        if stream < 2:
+            abort(context, grpc.StatusCode.UNAVAILABLE, "the disk takes no writes", 0.75)
+        yield from acking(requests)
+
+    monkeypatch.setattr(Outbox, "wait_finished", wait_finished)
+    with serving(script) as (_, run):
+        writer = run.writer()
+        writer.add(1, rows(1))
+        assert writer.flush(LONG_SECONDS) == 1
+        monkeypatch.undo()
+        writer.close()
+    assert waits == [0.75, 0.75]
