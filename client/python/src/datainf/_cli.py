@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, cast
@@ -60,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     server = argparse.ArgumentParser(add_help=False)
     server.add_argument(
         "--target",
-        default="127.0.0.1:50051",
-        help="host:port or unix:/path/of/socket (default: %(default)s)",
+        default=os.environ.get("DATAINF_TARGET", "127.0.0.1:50051"),
+        help="unix:/path/of/socket or host:port (DATAINF_TARGET if set: %(default)s)",
     )
     common = argparse.ArgumentParser(add_help=False, parents=[server])
     common.add_argument("--run", required=True, help="the run's id")

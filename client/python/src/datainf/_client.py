@@ -14,7 +14,7 @@ from datainf._run import Run
 
 
 class Client:
-    """A DataInf sidecar. Thread-safe; not to be used after a fork.
+    """A DataInf sidecar. Thread-safe; a forked process can neither use it nor make another one.
 
     Example:
         >>> with datainf.Client(target) as own_client:
@@ -27,8 +27,13 @@ class Client:
         """Makes a client; connects at the first call.
 
         Args:
-            target: `"host:port"`, e.g. `"127.0.0.1:50051"`, or `"unix:/path/of/socket"`.
+            target: `"unix:/path/of/socket"`, the faster way to a server on this machine; or
+                `"host:port"`, e.g. `"127.0.0.1:50051"`.
             options: Credentials and time limits.
+
+        Raises:
+            ValueError: target is neither.
+            RuntimeError: The process was forked from one that had made a client.
         """
         self._connection = Connection(target, options or ClientOptions())
 

@@ -59,12 +59,11 @@ class WriterOptions:
     `"raise"` one call of `add`, may exceed it while nothing else is buffered."""
 
     block_timeout_seconds: float = 600.0
-    """Longest wait of `add` under `"block"`."""
+    """Longest wait of `add` under `"block"`, and of every writer's first `add` for the server."""
 
     message_bytes: int = 2 << 20
     """Largest message to send; the server's own limit, if lower, is kept too. A larger sample
-    travels
-    in fragments."""
+    travels in fragments."""
 
     retry_deadline_seconds: float = 300.0
     """How long to try again, since the last progress, before the writer fails."""

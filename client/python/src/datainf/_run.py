@@ -87,9 +87,9 @@ class Run:
 
         Args:
             dtype: Encoding on the wire. The server converts to `stored_dtype`.
-            writer_id: Identifies the writer across processes, 1 to 128 bytes. Give one only to go
-                on where an earlier process stopped: batches are then counted on from there. None: a
-                fresh one.
+            writer_id: Identifies the writer across processes, 1 to 128 bytes. Give one only for a
+                newer process to take over: batches are counted on from the last durable one, and
+                an older process that still has the id fails with ABORTED. None: a fresh one.
             checkpoint: Which parameters the gradients are taken at; the server refuses another than
                 the run's. None: the run's own, unchecked.
             allow_deleted: Whether samples that were deleted may come back. Otherwise the server
