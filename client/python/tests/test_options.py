@@ -16,6 +16,7 @@ def test_defaults() -> None:
         "max_buffered_bytes": 64 << 20,
         "block_timeout_seconds": 600.0,
         "message_bytes": 2 << 20,
+        "linger_seconds": 0.01,
         "retry_deadline_seconds": 300.0,
         "retry_initial_seconds": 0.1,
         "retry_max_seconds": 5.0,
@@ -61,7 +62,7 @@ def test_client_after_fork_is_refused() -> None:
         try:
             client.list_runs()
         except RuntimeError as error:
-            os._exit(0 if "after the fork" in str(error) else 1)
+            os._exit(0 if "forked from it" in str(error) else 1)
         finally:
             os._exit(2)
     _, status = os.waitpid(child, 0)

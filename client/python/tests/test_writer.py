@@ -83,7 +83,7 @@ def test_large_adds_are_split_and_small_ones_joined() -> None:
     assert counts[-2:] == [3, 1]
 
 
-def test_lone_small_add_goes_at_once_and_others_gather_behind_it() -> None:
+def test_lone_small_add_goes_soon_and_others_gather_behind_it() -> None:
     counts: list[int] = []
     arrived, released = threading.Event(), threading.Event()
 
@@ -104,6 +104,25 @@ def test_lone_small_add_goes_at_once_and_others_gather_behind_it() -> None:
         writer.add(50, rows(1))
         writer.flush(LONG_SECONDS)
         assert counts[:2] in ([1, 49], [1, 50])
+
+
+def test_small_adds_wait_for_others_but_not_when_flushed() -> None:
+    counts: list[int] = []
+
+    def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
+        yield opened()
+        for request in requests:
+            counts.append(len(request.batch.sample_ids))
+            yield ack(request.batch.batch_seq)
+
+    options = datainf.WriterOptions(linger_seconds=1000)
+    with serving(script) as (_, run):
+        with run.writer(options=options) as writer:
+            writer.add(0, rows(1))
+            writer.add(1, rows(1))
+            writer.flush(LONG_SECONDS)
+            writer.add([2, 3, 4], rows(3))
+        assert counts == [2, 3]
 
 
 def test_interrupted_add_leaves_a_writer_that_works(monkeypatch: pytest.MonkeyPatch) -> None:

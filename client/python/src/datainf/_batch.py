@@ -1,4 +1,4 @@
-"""A numbered batch on its way to the server."""
+"""A batch on its way to the server, and what the server allows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from datainf._frames import Rows, batch_message, fragment_messages
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server allows on a stream, in bytes."""
+
+    max_message_bytes: int
+    max_unacked_bytes: int
 
 
 @dataclasses.dataclass(slots=True, eq=False)

@@ -65,6 +65,10 @@ class WriterOptions:
     """Largest message to send; the server's own limit, if lower, is kept too. A larger sample
     travels in fragments."""
 
+    linger_seconds: float = 0.01
+    """How long samples of less than half a message may wait for others to share one. Fewer
+    messages leave more of Python to the trainer. `flush` and `close` do not wait."""
+
     retry_deadline_seconds: float = 300.0
     """How long to try again, since the last progress, before the writer fails."""
 

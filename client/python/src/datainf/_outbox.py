@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 import grpc
 
-from datainf._batch import Batch
+from datainf._batch import Batch, Limits
 from datainf._errors import DataInfError, DeadlineExceededError, WriterFullError, error_of
 from datainf._frames import Rows, rows_per_message
 from datainf._options import WriterOptions
 from datainf._staging import Stage
 from datainf._stats import RejectedSample, WriterStats
-
-_log = logging.getLogger("datainf")
-
-# Rejected samples are kept for the user up to this number; all are counted.
-_MAX_KEPT_REJECTIONS = 10_000
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
-    """What the server allows on a stream, in bytes."""
-
-    max_message_bytes: int
-    max_unacked_bytes: int
+from datainf._tally import Tally
 
 
 class Outbox:
@@ -38,7 +24,7 @@ class Outbox:
     Producers put samples in, the sender takes batches out and reports acks; a batch leaves when it
     is durable. A put of at least half a message becomes a batch at once, in one copy and without
     holding the lock. Smaller ones are staged and joined into one batch, sealed when it is full, or
-    when nothing is on its way: while acks are outstanding, small puts gather.
+    when nothing is on its way and they have waited for a while: until then small puts gather.
 
     All fields are guarded by `_lock`, each of whose conditions has its own waiters.
     """
@@ -64,8 +50,7 @@ class Outbox:
         self._stage = Stage()
         self._closing = False
         self._error: DataInfError | None = None
-        self._rejected: list[RejectedSample] = []
-        self._counts: dict[str, int] = dataclasses.asdict(WriterStats())
+        self._tally = Tally()
 
     # For producers.
 
@@ -83,7 +68,7 @@ class Outbox:
                 if not self._has_room(rows.gradients.nbytes):
                     self._refuse(len(rows.sample_ids))
                     return
-                self._count_in(rows)
+                self._tally.take(len(rows.sample_ids), rows.gradients.nbytes)
             most = max(rows_per_message(self._row_bytes, self._message_bytes), 1)
         accepted = 0
         for piece in rows.pieces(most):
@@ -101,18 +86,17 @@ class Outbox:
             self._seal()
             last = self._next_seq - 1
             self._settled.wait_for(
-                lambda: self._error is not None or self._counts["durable_batch_seq"] >= last,
+                lambda: self._error is not None or self._tally["durable_batch_seq"] >= last,
                 timeout_seconds,
             )
-            if self._error is not None:
-                raise self._error.with_traceback(None)
-            if self._counts["durable_batch_seq"] < last:
+            self.raise_if_failed()
+            if self._tally["durable_batch_seq"] < last:
                 raise DeadlineExceededError(
-                    f"{self._counts['buffered_samples']} samples were not acked within"
+                    f"{self._tally['buffered_samples']} samples were not acked within"
                     f" {timeout_seconds} s; they are still on their way",
                     code=grpc.StatusCode.DEADLINE_EXCEEDED,
                 )
-            return self._counts["revision"]
+            return self._tally["revision"]
 
     def close(self) -> None:
         """Lets the sender end its stream after the last batch."""
@@ -139,12 +123,12 @@ class Outbox:
     def stats(self) -> WriterStats:
         """Returns the counts as they are now."""
         with self._lock:
-            return WriterStats(**self._counts)
+            return WriterStats(**self._tally.counts)
 
     def rejected(self) -> list[RejectedSample]:
         """Returns the samples that the server refused."""
         with self._lock:
-            return list(self._rejected)
+            return list(self._tally.rejected)
 
     # For the sender.
 
@@ -189,7 +173,7 @@ class Outbox:
         """
         with self._lock:
             first = self._message_bytes == 0
-            durable = self._counts["durable_batch_seq"]
+            durable = self._tally["durable_batch_seq"]
             if first:
                 self._next_seq = resume_after + 1
             elif not durable <= resume_after < self._next_seq:
@@ -213,10 +197,9 @@ class Outbox:
             self._sent_count = 0
             self._sent_bytes = 0
             self._stream_opened = True
-            self._counts["durable_batch_seq"] = resume_after
-            self._counts["revision"] = max(self._counts["revision"], revision)
-            self._counts["reconnects"] += 0 if first else 1
-            self._counts["recovered_batches"] += recovered
+            self._tally.advance(resume_after, revision)
+            if not first:
+                self._tally.reconnect(recovered)
             self._notify_all()
 
     def next_batch(self, stream: int) -> Batch | None:
@@ -227,7 +210,7 @@ class Outbox:
                     return None
                 if self._stream_opened and self._closing and self._sent_count == len(self._batches):
                     return None
-                self._work.wait()
+                self._work.wait(self._linger_seconds())
             self._sent_count += 1
             self._sent_bytes += batch.gradient_bytes
             rows = batch.claim()
@@ -245,18 +228,9 @@ class Outbox:
     ) -> None:
         """Takes in one ack."""
         with self._lock:
-            if rejected and not self._rejected:
-                _log.warning(
-                    "sample %d was rejected: %s", rejected[0].sample_id, rejected[0].detail
-                )
-            self._rejected.extend(rejected[: _MAX_KEPT_REJECTIONS - len(self._rejected)])
             self._drop_through(durable_batch_seq)
-            counts = self._counts
-            counts["durable_batch_seq"] = max(counts["durable_batch_seq"], durable_batch_seq)
-            counts["revision"] = max(counts["revision"], revision)
-            counts["replaced_samples"] += replaced_count
-            counts["duplicate_samples"] += duplicate_count
-            counts["rejected_samples"] += len(rejected)
+            self._tally.advance(durable_batch_seq, revision)
+            self._tally.acknowledge(replaced_count, duplicate_count, rejected)
             self._notify_all()
 
     # With the lock held.
@@ -267,8 +241,7 @@ class Outbox:
         self._room.wait_for(
             lambda: self._error is not None or condition(), max(deadline - time.monotonic(), 0)
         )
-        if self._error is not None:
-            raise self._error.with_traceback(None)
+        self.raise_if_failed()
         seconds = self._options.block_timeout_seconds
         if self._message_bytes == 0:
             raise WriterFullError(
@@ -277,13 +250,13 @@ class Outbox:
         if not condition():
             raise WriterFullError(
                 f"no room within {seconds} s:"
-                f" {self._counts['buffered_bytes']} of {self._options.max_buffered_bytes} bytes"
+                f" {self._tally['buffered_bytes']} of {self._options.max_buffered_bytes} bytes"
                 f" wait for acks; {accepted} samples of this call were taken",
                 accepted_count=accepted,
             )
 
     def _has_room(self, gradient_bytes: int) -> bool:
-        buffered = self._counts["buffered_bytes"]
+        buffered = self._tally["buffered_bytes"]
         return buffered == 0 or buffered + gradient_bytes <= self._options.max_buffered_bytes
 
     def _is_opened_once(self) -> bool:
@@ -293,19 +266,11 @@ class Outbox:
         """Applies the policies `drop` and `raise`."""
         if self._options.policy == "raise":
             raise WriterFullError(
-                f"{self._counts['buffered_bytes']} of {self._options.max_buffered_bytes} bytes wait"
+                f"{self._tally['buffered_bytes']} of {self._options.max_buffered_bytes} bytes wait"
                 f" for acks, no room for {sample_count} samples more",
                 accepted_count=0,
             )
-        if self._counts["dropped_samples"] == 0:
-            _log.warning("the buffer is full: samples are dropped, as the policy says")
-        self._counts["dropped_samples"] += sample_count
-
-    def _count_in(self, rows: Rows) -> None:
-        self._counts["added_samples"] += len(rows.sample_ids)
-        self._counts["added_bytes"] += rows.gradients.nbytes
-        self._counts["buffered_samples"] += len(rows.sample_ids)
-        self._counts["buffered_bytes"] += rows.gradients.nbytes
+        self._tally.drop(sample_count)
 
     def _place(self, batch: Batch, piece: Rows) -> Batch | None:
         """Numbers the batch of a large piece, or stages a small one; returns what that sealed."""
@@ -320,8 +285,8 @@ class Outbox:
         self._stage.append(piece, fitting)
         if len(self._stage) == fitting:
             sealed = self._seal()
-        elif not self._batches:
-            self._work.notify_all()
+        elif not self._batches and len(self._stage) == len(piece.sample_ids):
+            self._work.notify_all()  # the first one: its time runs
         return sealed
 
     def _seal(self) -> Batch | None:
@@ -345,7 +310,7 @@ class Outbox:
         """Returns the batch that may be sent on `stream` now, if any."""
         if stream != self._stream or self._error is not None or not self._stream_opened:
             return None
-        if not self._batches:
+        if self._linger_seconds() == 0:
             self._seal()
         if self._sent_count == len(self._batches):
             return None
@@ -355,15 +320,19 @@ class Outbox:
         sent_bytes = self._sent_bytes + batch.gradient_bytes
         return batch if self._sent_count == 0 or sent_bytes <= self._max_unacked_bytes else None
 
+    def _linger_seconds(self) -> float | None:
+        """Returns when to seal what is staged; None: not before something else happens."""
+        if not self._stage or self._batches:
+            return None
+        return max(self._stage.waits_seconds(self._options.linger_seconds), 0)
+
     def _drop_through(self, batch_seq: int) -> int:
         """Lets go of batches that are durable; returns how many."""
         dropped = 0
         while self._batches and self._batches[0].batch_seq <= batch_seq:
             batch = self._batches.popleft()
             dropped += 1
-            self._counts["acked_samples"] += batch.sample_count
-            self._counts["buffered_samples"] -= batch.sample_count
-            self._counts["buffered_bytes"] -= batch.gradient_bytes
+            self._tally.settle(batch.sample_count, batch.gradient_bytes)
             if self._sent_count > 0:
                 self._sent_count -= 1
                 self._sent_bytes -= batch.gradient_bytes
@@ -381,9 +350,9 @@ class Outbox:
         try:
             with self._lock:
                 if self._options.policy == "block":
-                    nbytes = piece.gradients.nbytes
-                    self._wait_for(lambda: self._has_room(nbytes), deadline, accepted)
-                    self._count_in(piece)
+                    gradient_bytes = batch.gradient_bytes
+                    self._wait_for(lambda: self._has_room(gradient_bytes), deadline, accepted)
+                    self._tally.take(batch.sample_count, gradient_bytes)
                 sealed = self._place(batch, piece)
                 rows = None if sealed is None else sealed.claim()
             if sealed is not None and rows is not None:

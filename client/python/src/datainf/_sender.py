@@ -10,10 +10,11 @@ from typing import Any
 
 import grpc
 
+from datainf._batch import Limits
 from datainf._connection import Connection
 from datainf._errors import DataInfError, error_of, from_rpc_error, with_context
 from datainf._options import WriterOptions
-from datainf._outbox import Limits, Outbox
+from datainf._outbox import Outbox
 from datainf._progress import Progress
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
 from datainf._stats import RejectedSample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,17 @@ class Stage:
         self._sample_ids: list[int] = []
         self._steps: list[int] = []
         self._known: set[int] = set()
+        self._begun = 0.0
         self._room: npt.NDArray[Any] | None = None
         self._spares: list[npt.NDArray[Any]] = []
 
     def __len__(self) -> int:
         """Samples that are staged."""
         return len(self._sample_ids)
+
+    def waits_seconds(self, linger_seconds: float) -> float:
+        """Returns how much longer what is staged may wait for more."""
+        return self._begun + linger_seconds - time.monotonic()
 
     def has_place_for(self, piece: Rows, most: int) -> bool:
         """True if `piece` may join what is staged in a batch of at most `most` samples."""
@@ -41,6 +47,8 @@ class Stage:
         begin = len(self._sample_ids)
         if self._room is None or (begin == 0 and len(self._room) != most):
             self._room = self._empty(most, piece.gradients)
+        if begin == 0:
+            self._begun = time.monotonic()
         self._room[begin : begin + len(piece.sample_ids)] = piece.gradients
         self._sample_ids += piece.sample_ids
         self._steps += piece.steps
