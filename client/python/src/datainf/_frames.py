@@ -42,6 +42,10 @@ class Rows:
     steps: list[int]
     gradients: npt.NDArray[Any]
 
+    def copy(self) -> Rows:
+        """Returns the same samples in memory of their own."""
+        return Rows(self.sample_ids, self.steps, self.gradients.copy())
+
     def pieces(self, most: int) -> Iterator[Rows]:
         """Yields parts of at most `most` samples."""
         if len(self.sample_ids) <= most:

@@ -215,7 +215,13 @@ class Outbox:
             self._sent_bytes += batch.gradient_bytes
             rows = batch.claim()
         if rows is not None:
-            self._make_claimed(batch, rows)
+            try:
+                self._make(batch, rows)
+            except BaseException:
+                self._give_back(batch, rows)
+                raise
+            with self._lock:
+                self._stage.reuse(rows)
         return batch
 
     def acknowledge(
@@ -238,6 +244,8 @@ class Outbox:
     def _wait_for(self, condition: Callable[[], bool], deadline: float, accepted: int) -> None:
         if self._error is None and condition():
             return
+        if not self._batches:
+            self._seal()  # no more can come
         self._room.wait_for(
             lambda: self._error is not None or condition(), max(deadline - time.monotonic(), 0)
         )
@@ -347,6 +355,7 @@ class Outbox:
 
     def _put_piece(self, piece: Rows, deadline: float, accepted: int) -> None:
         batch = Batch.of(piece)
+        sealed = rows = None
         try:
             with self._lock:
                 if self._options.policy == "block":
@@ -356,11 +365,17 @@ class Outbox:
                 sealed = self._place(batch, piece)
                 rows = None if sealed is None else sealed.claim()
             if sealed is not None and rows is not None:
-                self._make_claimed(sealed, rows)
+                self._make(sealed, rows)
+                with self._lock:
+                    self._stage.reuse(rows)
             if batch.batch_seq > 0:
                 self._make(batch, piece)
         except BaseException:
-            self._leave_to_sender(batch, piece)
+            # Those behind a batch that has its number could not go on without it.
+            if sealed is not None and rows is not None:
+                self._give_back(sealed, rows)
+            if batch.batch_seq > 0:
+                self._give_back(batch, piece.copy())
             raise
 
     def _make(self, batch: Batch, rows: Rows) -> None:
@@ -369,19 +384,9 @@ class Outbox:
             batch.messages = messages
             self._work.notify_all()
 
-    def _make_claimed(self, batch: Batch, rows: Rows) -> None:
-        try:
-            self._make(batch, rows)
-        except BaseException:
-            with self._lock:
+    def _give_back(self, batch: Batch, rows: Rows) -> None:
+        """Leaves it to the sender to make the messages of `batch`."""
+        with self._lock:
+            if not batch.is_ready():
                 batch.rows = rows
-            raise
-        with self._lock:
-            self._stage.reuse(rows)
-
-    def _leave_to_sender(self, batch: Batch, rows: Rows) -> None:
-        """Gives a batch that has its number its own rows, so that those behind it can go on."""
-        with self._lock:
-            if batch.batch_seq > 0 and not batch.is_ready():
-                batch.rows = Rows(rows.sample_ids, rows.steps, rows.gradients.copy())
                 self._work.notify_all()
