@@ -22,7 +22,9 @@ from fake_server import (
 )
 
 import datainf
+from datainf._batch import Limits
 from datainf._errors import UnavailableError, error_of
+from datainf._frames import Rows
 from datainf._outbox import Outbox
 from datainf._sender import Backoff
 
@@ -254,3 +256,18 @@ def test_writer_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch
         monkeypatch.undo()
         writer.close()
     assert waits == [0.75, 0.75]
+
+
+def test_staged_samples_wait_for_the_next_stream_without_a_timer() -> None:
+    outbox = Outbox(datainf.WriterOptions(linger_seconds=1e-9), 16)
+    limits = Limits(max_message_bytes=1 << 20, max_unacked_bytes=1 << 20)
+    outbox.begin_stream()
+    outbox.resume(0, limits, 0)
+    outbox.put(Rows([1], [], rows(1)))
+    assert outbox._linger_seconds() == 0
+    stream = outbox.begin_stream()
+    assert outbox._linger_seconds() is None
+    outbox.resume(0, limits, 0)
+    batch = outbox.next_batch(stream)
+    assert batch is not None
+    assert batch.batch_seq == 1

@@ -330,7 +330,7 @@ class Outbox:
 
     def _linger_seconds(self) -> float | None:
         """Returns when to seal what is staged; None: not before something else happens."""
-        if not self._stage or self._batches:
+        if not self._stage or self._batches or not self._stream_opened:
             return None
         return max(self._stage.waits_seconds(self._options.linger_seconds), 0)
 
