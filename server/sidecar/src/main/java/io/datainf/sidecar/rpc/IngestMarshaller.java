@@ -10,10 +10,15 @@ import java.io.InputStream;
  */
 final class IngestMarshaller implements Marshaller<IngestMessage> {
 
+    // A quarter of the direct memory that the launcher gives.
+    private static final long MOST_HELD_BYTES = 256L << 20;
+
     private final RpcLimits limits;
+    private final HeldMemory memory;
 
     IngestMarshaller(RpcLimits limits) {
         this.limits = limits;
+        this.memory = new HeldMemory(Math.min(limits.maxInFlightBytes(), MOST_HELD_BYTES));
     }
 
     @Override
@@ -25,7 +30,7 @@ final class IngestMarshaller implements Marshaller<IngestMessage> {
     @Override
     public IngestMessage parse(InputStream stream) {
         try {
-            return IngestDecoder.decode(MessagePieces.of(stream, limits));
+            return IngestDecoder.decode(MessagePieces.of(stream, limits, memory));
         } catch (RequestTooLargeException | InvalidRequestException e) {
             return new IngestMessage.Refused(e);
         } catch (MalformedMessageException | IOException e) {

@@ -1,7 +1,6 @@
 package io.datainf.sidecar.rpc;
 
 import io.datainf.sidecar.ingest.GradientBytes;
-import io.grpc.Detachable;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,8 +16,17 @@ final class MessageGradients implements GradientBytes {
     private static final int LEAST_PINNED_BYTES = 4 << 10;
     private static final Closeable NOTHING = () -> {};
 
+    /** Whose memory the pieces are. */
+    @FunctionalInterface
+    interface Lender {
+
+        /** Lends so many bytes beyond the call, until what is returned is closed; null if it does not. */
+        @Nullable
+        Closeable lend(int byteCount);
+    }
+
     private final List<MemorySegment> pieces;
-    private final @Nullable Detachable lender;
+    private final @Nullable Lender lender;
     // All guarded by this; held is null while borrowed.
     private @Nullable Closeable held;
     private int index;
@@ -33,7 +41,7 @@ final class MessageGradients implements GradientBytes {
      * @param offset in that piece
      * @param lender whose memory the pieces are; null if they are valid as long as somebody refers to them
      */
-    MessageGradients(List<MemorySegment> pieces, int index, long offset, int byteCount, @Nullable Detachable lender) {
+    MessageGradients(List<MemorySegment> pieces, int index, long offset, int byteCount, @Nullable Lender lender) {
         this(pieces, index, offset, byteCount, lender, null);
     }
 
@@ -42,7 +50,7 @@ final class MessageGradients implements GradientBytes {
             int index,
             long offset,
             int byteCount,
-            @Nullable Detachable lender,
+            @Nullable Lender lender,
             @Nullable Closeable held) {
         this.pieces = pieces;
         this.index = index;
@@ -87,10 +95,9 @@ final class MessageGradients implements GradientBytes {
             kept = heldBy(held);
         } else if (lender == null || byteCount == 0) {
             kept = heldBy(NOTHING);
-        } else if (byteCount / pieceCount() >= LEAST_PINNED_BYTES) {
-            kept = heldBy(lender.detach());
         } else {
-            kept = copy();
+            Closeable lent = byteCount / pieceCount() >= LEAST_PINNED_BYTES ? lender.lend(byteCount) : null;
+            kept = lent == null ? copy() : heldBy(lent);
         }
         held = null;
         closed = true;

@@ -25,14 +25,14 @@ final class MessagePieces {
 
     private final List<MemorySegment> pieces;
     private final int byteCount;
-    private final @Nullable Detachable lender;
+    private final MessageGradients.@Nullable Lender lender;
 
     /**
      * Creates a message.
      *
      * @param lender whose memory it is; null if the pieces are valid as long as somebody refers to them
      */
-    MessagePieces(List<MemorySegment> pieces, @Nullable Detachable lender) {
+    MessagePieces(List<MemorySegment> pieces, MessageGradients.@Nullable Lender lender) {
         this.pieces = pieces;
         this.byteCount = Math.toIntExact(
                 pieces.stream().mapToLong(MemorySegment::byteSize).sum());
@@ -42,20 +42,21 @@ final class MessagePieces {
     /**
      * Finds the bytes of a message.
      *
+     * @param memory bounds what may stay where it is beyond the call
      * @throws RequestTooLargeException if it has more bytes than {@code limits} say
      * @throws IOException if it cannot be decompressed
      */
-    static MessagePieces of(InputStream stream, RpcLimits limits) throws IOException {
+    static MessagePieces of(InputStream stream, RpcLimits limits, HeldMemory memory) throws IOException {
         if (stream instanceof KnownLength) {
             RequestTooLargeException.requireMessageBytes(stream.available(), limits);
         }
         // A marked stream keeps what has been read. One that could not be detached would be freed at a moment of its
         // own.
         if (stream instanceof HasByteBuffer buffers
-                && stream instanceof Detachable lender
+                && stream instanceof Detachable message
                 && buffers.byteBufferSupported()
                 && stream.markSupported()) {
-            return borrow(stream, buffers, lender, limits);
+            return borrow(stream, buffers, bytes -> memory.hold(message, bytes), limits);
         }
         return new MessagePieces(List.of(copyRest(stream, limits, 0)), null);
     }
@@ -79,7 +80,8 @@ final class MessagePieces {
         return new MessageGradients(pieces, index, offset, byteCount, lender);
     }
 
-    private static MessagePieces borrow(InputStream stream, HasByteBuffer buffers, Detachable lender, RpcLimits limits)
+    private static MessagePieces borrow(
+            InputStream stream, HasByteBuffer buffers, MessageGradients.Lender lender, RpcLimits limits)
             throws IOException {
         List<MemorySegment> pieces = new ArrayList<>();
         int byteCount = 0;

@@ -162,6 +162,28 @@ class IngestMarshallerTest {
     }
 
     @Test
+    void keep_beyondTheLimitOfAllStreams_copies() {
+        HeldMemory memory = new HeldMemory(40_000);
+        LentPieces first = new LentPieces(4, 8 << 10, memory);
+        LentPieces second = new LentPieces(4, 8 << 10, memory);
+        LentPieces third = new LentPieces(4, 8 << 10, memory);
+        GradientBytes held = first.gradients().keep();
+
+        GradientBytes copied = second.gradients().keep();
+
+        assertThat(second.detached).isZero();
+        assertThat(memory.heldBytes()).isEqualTo(32 << 10);
+        held.close();
+        held.close();
+        assertThat(memory.heldBytes()).isZero();
+        GradientBytes heldAgain = third.gradients().keep();
+        assertThat(third.detached).isEqualTo(1);
+        heldAgain.close();
+        copied.close();
+        assertThat(memory.heldBytes()).isZero();
+    }
+
+    @Test
     void parse_streamWithoutByteBuffers_isCopied() {
         IngestMessage message =
                 new IngestMarshaller(RpcLimits.DEFAULT).parse(new ByteArrayInputStream(request.toByteArray()));
@@ -249,10 +271,16 @@ class IngestMarshallerTest {
     private static final class LentPieces implements Detachable {
 
         private final List<byte[]> pieces;
+        private final HeldMemory memory;
         private int detached;
         private int closed;
 
         LentPieces(int count, int pieceBytes) {
+            this(count, pieceBytes, new HeldMemory(Long.MAX_VALUE));
+        }
+
+        LentPieces(int count, int pieceBytes, HeldMemory memory) {
+            this.memory = memory;
             byte[] ones = new byte[pieceBytes];
             Arrays.fill(ones, (byte) 1);
             pieces = Stream.generate(ones::clone).limit(count).toList();
@@ -261,7 +289,8 @@ class IngestMarshallerTest {
         GradientBytes gradients() {
             List<MemorySegment> segments =
                     pieces.stream().map(MemorySegment::ofArray).toList();
-            return new MessageGradients(segments, 0, 0, pieces.size() * pieces.getFirst().length, this);
+            return new MessageGradients(
+                    segments, 0, 0, pieces.size() * pieces.getFirst().length, bytes -> memory.hold(this, bytes));
         }
 
         void overwrite() {
