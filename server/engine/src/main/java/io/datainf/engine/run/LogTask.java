@@ -1,7 +1,9 @@
 package io.datainf.engine.run;
 
 import java.io.IOException;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /**
  * Something that only the log thread may do, between two groups.
@@ -18,6 +20,21 @@ record LogTask(Action action, CompletableFuture<Void> done) {
 
     static LogTask of(Action action) {
         return new LogTask(action, new CompletableFuture<>());
+    }
+
+    /** Waits until it is done; returns false if it will not be. */
+    boolean await() throws IOException {
+        try {
+            done.join();
+            return true;
+        } catch (CancellationException e) {
+            return false;
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof IOException failure) {
+                throw failure;
+            }
+            throw e;
+        }
     }
 
     /** Does it. Does not throw: {@link #done} tells. */

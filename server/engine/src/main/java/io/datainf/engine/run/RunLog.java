@@ -9,9 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -147,17 +145,7 @@ final class RunLog {
         } finally {
             lock.unlock();
         }
-        try {
-            task.done().join();
-            return true;
-        } catch (CancellationException e) {
-            return false;
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof IOException failure) {
-                throw failure;
-            }
-            throw e;
-        }
+        return task.await();
     }
 
     private void end(Exception reason) {
@@ -179,11 +167,7 @@ final class RunLog {
     }
 
     /** Queues a deletion; its receipt completes on the log thread, or here if the log has ended. */
-    void delete(PendingDeletion deletion) {
-        queue(deletion);
-    }
-
-    private void queue(PendingOperation operation) {
+    void delete(PendingDeletion operation) {
         Exception refusal;
         lock.lock();
         try {
@@ -218,35 +202,29 @@ final class RunLog {
         } finally {
             lock.unlock();
         }
-        boolean arrives = false;
+        boolean whole = false;
         try {
             pending.arrived(preparation.take(pending, batch));
-            arrives = true;
+            whole = true;
         } finally {
-            if (!arrives) {
-                withdraw(pending);
-            }
-            signal();
+            goOn(pending, whole);
         }
         return pending.receipt();
     }
 
-    private void withdraw(PendingBatch batch) {
+    /** Lets the log go on with a batch that has arrived, or without one that has not. */
+    private void goOn(PendingBatch batch, boolean whole) {
         lock.lock();
         try {
-            waiting.remove(batch);
-        } finally {
-            lock.unlock();
-        }
-        batch.withdraw();
-    }
-
-    private void signal() {
-        lock.lock();
-        try {
+            if (!whole) {
+                waiting.remove(batch);
+            }
             arrived.signal();
         } finally {
             lock.unlock();
+        }
+        if (!whole) {
+            batch.withdraw();
         }
     }
 
