@@ -7,8 +7,8 @@ public final class MemoryFullException extends RuntimeException {
 
     MemoryFullException(long neededBytes, long limitBytes) {
         super(
-                ("the batch needs %d bytes of memory: all runs together may take %d, which others have taken, and nothing is kept on disk;"
-                                + " delete runs or samples, or start the server with more")
+                ("the batch needs %d bytes of memory, which are not left of the %d that all runs together may take, and nothing"
+                                + " is kept on disk: delete runs or samples, or start the server with more")
                         .formatted(neededBytes, limitBytes));
     }
 }
