@@ -32,14 +32,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
 /** Writers that keep some batches of one sample each under way, straight into the engine: no network, no protobuf. */
-final class StoreWriting {
+public final class StoreWriting {
 
     private static final int BLOCKS = 96;
     private static final int RANK = 4;
     private static final int WIDTH = 1_024;
 
     /** Bytes of a sample: D = 393,216, RoBERTa-large with rank 4. */
-    static final long ROW_BYTES = (long) BLOCKS * RANK * WIDTH * Float.BYTES;
+    public static final long ROW_BYTES = (long) BLOCKS * RANK * WIDTH * Float.BYTES;
 
     private static final int UNDER_WAY = 8;
     private static final int CONTENTS = 32;
@@ -54,10 +54,10 @@ final class StoreWriting {
      * @param groupBytes of a group, on average
      * @param bytesPerSecond from the first batch to the last ack
      */
-    record Result(long bytes, long groupBytes, double bytesPerSecond) {}
+    public record Result(long bytes, long groupBytes, double bytesPerSecond) {}
 
     /** Writes samples into a new data directory, waits for all acks, and removes it. */
-    static Result write(Path folder, int writers, int samples) throws Exception {
+    public static Result write(Path folder, int writers, int samples) throws Exception {
         AtomicLong bytes = new AtomicLong();
         AtomicLong groups = new AtomicLong();
         StoreEvents events = new StoreEvents() {

@@ -74,6 +74,22 @@ public final class ServerProcess implements AutoCloseable {
         awaitReady();
     }
 
+    /** Stops the server as SIGSTOP does, and lets it go on after a time. */
+    public void pause(Duration time) throws IOException, InterruptedException {
+        signal("STOP");
+        TimeUnit.NANOSECONDS.sleep(time.toNanos());
+        signal("CONT");
+    }
+
+    private void signal(String name) throws IOException, InterruptedException {
+        int status = new ProcessBuilder("kill", "-" + name, Long.toString(pid()))
+                .start()
+                .waitFor();
+        if (status != 0) {
+            throw new IOException("kill -%s %d ended with %d".formatted(name, pid(), status));
+        }
+    }
+
     private void awaitReady() throws IOException, InterruptedException {
         Path file = readyFile(folder);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
@@ -101,7 +117,17 @@ public final class ServerProcess implements AutoCloseable {
 
     /** Where clients connect. */
     public String target() {
-        return "unix:" + folder.resolve("grpc");
+        return "unix:" + unixSocket();
+    }
+
+    /** The socket of that. */
+    public Path unixSocket() {
+        return folder.resolve("grpc");
+    }
+
+    /** Where clients connect over TCP. */
+    public String tcpTarget() {
+        return ready.get("grpc").getAsString();
     }
 
     /** Most bytes of memory that the process has had resident so far, page cache not counted. */
@@ -133,7 +159,8 @@ public final class ServerProcess implements AutoCloseable {
                 .sum();
     }
 
-    private long pid() {
+    /** Its process id, another one after each start. */
+    public long pid() {
         return ready.get("pid").getAsLong();
     }
 

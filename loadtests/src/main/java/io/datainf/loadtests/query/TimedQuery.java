@@ -12,14 +12,14 @@ import io.datainf.client.InfluenceQuery;
  * @param overheadMillis {@code wallMillis} less the times that the answer names: in the queue, and computing
  * @param batchWidth queries that were computed together
  */
-record TimedQuery(long endNanos, double wallMillis, double overheadMillis, int batchWidth) {
+public record TimedQuery(long endNanos, double wallMillis, double overheadMillis, int batchWidth) {
 
     /**
      * Asks.
      *
      * @throws IllegalStateException if the answer is not what the suite measures
      */
-    static TimedQuery ask(DataInfClient client, StoredRun run, float[] point) throws InterruptedException {
+    public static TimedQuery ask(DataInfClient client, StoredRun run, float[] point) throws InterruptedException {
         long startNanos = System.nanoTime();
         InfluenceAnswer answer =
                 client.query(InfluenceQuery.forGradients(run.id(), point).build());

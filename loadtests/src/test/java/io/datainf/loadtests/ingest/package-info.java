@@ -1,0 +1,4 @@
+@NullMarked
+package io.datainf.loadtests.ingest;
+
+import org.jspecify.annotations.NullMarked;

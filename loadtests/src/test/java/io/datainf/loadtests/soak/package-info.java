@@ -1,0 +1,4 @@
+@NullMarked
+package io.datainf.loadtests.soak;
+
+import org.jspecify.annotations.NullMarked;
