@@ -110,26 +110,20 @@ public final class IngestSuite implements AutoCloseable {
         race.run(scale.rounds());
         List<Figure> figures = new ArrayList<>(race.figures());
         figures.add(Figure.atLeast(
-                "Python, Unix socket / Arrow Flight",
-                race.ratio(pythonUnix, flight, Transfer::gigabytesPerSecond),
-                "x",
-                LEAST_UNIX_TO_FLIGHT));
+                "Python, Unix socket / Arrow Flight", rates(race, pythonUnix, flight), "x", LEAST_UNIX_TO_FLIGHT));
         figures.add(Figure.atLeast(
-                "Python, TCP / Arrow Flight",
-                race.ratio(pythonTcp, flight, Transfer::gigabytesPerSecond),
-                "x",
-                LEAST_TCP_TO_FLIGHT));
-        figures.add(Figure.atLeast(
-                "Java, TCP / raw gRPC",
-                race.ratio(javaTcp, rawTcp, Transfer::gigabytesPerSecond),
-                "x",
-                LEAST_JAVA_TO_RAW));
+                "Python, TCP / Arrow Flight", rates(race, pythonTcp, flight), "x", LEAST_TCP_TO_FLIGHT));
+        figures.add(Figure.atLeast("Java, TCP / raw gRPC", rates(race, javaTcp, rawTcp), "x", LEAST_JAVA_TO_RAW));
         figures.add(Figure.atMost(
                 "Python, Unix socket / Arrow Flight, CPU of both ends",
                 race.ratio(pythonUnix, flight, Transfer::secondsPerGigabyte),
                 "x",
                 MOST_CPU_TO_FLIGHT));
         return figures;
+    }
+
+    private static double rates(Race race, Route route, Route base) {
+        return race.ratio(route, base, Transfer::gigabytesPerSecond);
     }
 
     /** One thing at a time other than the usual. */
