@@ -115,7 +115,7 @@ def test_connections_cut_reset_and_delayed_at_random_bytes_lose_nothing(
     seed = int(os.environ.get("DATAINF_SEED", time.time_ns()))
     print(f"DATAINF_SEED={seed}")  # shown if it fails
     rng = random.Random(seed)  # noqa: S311
-    faults = 200 if LONG else 12
+    faults = 100 if LONG else 12
     with proxied(mortal.ready["grpc"]) as proxy, datainf.Client(proxy.target) as client:
         over = threading.Event()
         count = 0

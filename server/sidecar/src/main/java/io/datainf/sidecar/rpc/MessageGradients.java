@@ -9,7 +9,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A part of a message, borrowed with it or kept. Reading and closing exclude each other, so that no memory is read that was freed. */
+/**
+ * A part of a message, borrowed with it or kept. Reading and closing exclude each other, so that no memory is read that was
+ * freed.
+ */
 final class MessageGradients implements GradientBytes {
 
     // A piece pins the buffer that the network read it into, 64 KiB or more, however small it is.

@@ -50,8 +50,7 @@ final class MessagePieces {
         if (stream instanceof KnownLength) {
             RequestTooLargeException.requireMessageBytes(stream.available(), limits);
         }
-        // A marked stream keeps what has been read. One that could not be detached would be freed at a moment of its
-        // own.
+        // A marked stream keeps what has been read, and one that can be detached lets it be kept for longer.
         if (stream instanceof HasByteBuffer buffers
                 && stream instanceof Detachable message
                 && buffers.byteBufferSupported()

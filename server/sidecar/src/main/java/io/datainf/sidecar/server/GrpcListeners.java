@@ -28,9 +28,8 @@ final class GrpcListeners implements AutoCloseable {
 
     // Cutting a stream right after its status was sent can overtake the status: the client would see CANCELLED.
     private static final Duration LINGER = Duration.ofSeconds(2);
-    // Netty reads at most 64 KiB at a time, which takes a sixth more of the server's CPU time for a writer. Buffers
-    // start
-    // small and grow only for connections that fill them.
+    // Netty reads at most 64 KiB at a time: for a writer, that takes a sixth more of the server's CPU time. Buffers
+    // start small and grow only for connections that fill them.
     private static final int LEAST_READ_BYTES = 64;
     private static final int FIRST_READ_BYTES = 2 << 10;
     private static final int MOST_READ_BYTES = 256 << 10;

@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Any bytes at all. The normal build runs the seeds; {@code JAZZER_FUZZ=1 mvn verify -pl server/sidecar -am
+ * Any bytes at all. The normal build runs the seeds; {@code JAZZER_FUZZ=1 mvn verify -pl server/sidecar -am -Djazzer.hooks=true
  * -Dtest=IngestDecoderFuzzTest -Dsurefire.failIfNoSpecifiedTests=false -DskipITs} searches for 5 minutes.
  */
 class IngestDecoderFuzzTest {

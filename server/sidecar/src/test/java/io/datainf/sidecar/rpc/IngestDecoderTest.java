@@ -19,7 +19,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Random messages have fresh seeds; a failure prints its own, and -Ddatainf.seed=N repeats it; -Ddatainf.rounds=N makes more. */
+/**
+ * Random messages have fresh seeds; a failure prints its own, and -Ddatainf.seed=N repeats it. -Ddatainf.rounds=N makes more
+ * of them.
+ */
 class IngestDecoderTest {
 
     private static final int ROUNDS = Integer.getInteger("datainf.rounds", 4_000);

@@ -15,6 +15,7 @@ import io.datainf.sidecar.Await;
 import java.io.ByteArrayOutputStream;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
@@ -32,7 +33,7 @@ class LyingWritersTest {
     private static final float[] ROW = new float[DIMENSION];
 
     /** What a lie should end with. */
-    private record Lie(Code code, String reason, byte[]... messages) {}
+    private record Lie(Code code, String reason, List<byte[]> messages) {}
 
     @Test
     void ingest_liars_areToldAndDisturbNobody(@TempDir Path dataDirectory) throws Exception {
@@ -105,32 +106,29 @@ class LyingWritersTest {
         lies.put("another id in between", invalid(cut(0, 10), bytes(fragment(1, 2, ROW, 10, 20))));
         lies.put("batch 0", invalid(bytes(batch(0, 1, ROW))));
         lies.put("batch -1", invalid(bytes(batch(-1, 1, ROW))));
-        lies.put("batch 2 first", new Lie(Code.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER", bytes(batch(2, 1, ROW))));
-        lies.put(
-                "the last batch first",
-                new Lie(Code.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER", bytes(batch(Long.MAX_VALUE, 1, ROW))));
-        lies.put(
-                "a checksum",
-                new Lie(
-                        Code.DATA_LOSS,
-                        "CHECKSUM_MISMATCH",
-                        bytes(batch(1, 1, ROW).setCrc32C(7))));
+        lies.put("batch 2 first", gap(bytes(batch(2, 1, ROW))));
+        lies.put("the last batch first", gap(bytes(batch(Long.MAX_VALUE, 1, ROW))));
+        lies.put("a checksum", dataLoss(bytes(batch(1, 1, ROW).setCrc32C(7))));
         lies.put(
                 "the checksum of a later fragment",
-                new Lie(
-                        Code.DATA_LOSS,
-                        "CHECKSUM_MISMATCH",
-                        cut(0, 10),
-                        bytes(fragment(1, 1, ROW, 10, 20).setCrc32C(7))));
+                dataLoss(cut(0, 10), bytes(fragment(1, 1, ROW, 10, 20).setCrc32C(7))));
         return lies;
     }
 
     private static Lie invalid(byte[]... messages) {
-        return new Lie(Code.INVALID_ARGUMENT, "INVALID_BATCH", messages);
+        return new Lie(Code.INVALID_ARGUMENT, "INVALID_BATCH", List.of(messages));
     }
 
     private static Lie malformed(byte[]... messages) {
-        return new Lie(Code.INVALID_ARGUMENT, "INVALID_FIELD", messages);
+        return new Lie(Code.INVALID_ARGUMENT, "INVALID_FIELD", List.of(messages));
+    }
+
+    private static Lie gap(byte[]... messages) {
+        return new Lie(Code.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER", List.of(messages));
+    }
+
+    private static Lie dataLoss(byte[]... messages) {
+        return new Lie(Code.DATA_LOSS, "CHECKSUM_MISMATCH", List.of(messages));
     }
 
     private static byte[] cut(int from, int to) {
