@@ -111,8 +111,8 @@ public final class IngestSuite implements AutoCloseable {
         List<Figure> figures = new ArrayList<>(race.figures());
         figures.add(Figure.atLeast(
                 "Python, Unix socket / Arrow Flight", rates(race, pythonUnix, flight), "x", LEAST_UNIX_TO_FLIGHT));
-        figures.add(Figure.atLeast(
-                "Python, TCP / Arrow Flight", rates(race, pythonTcp, flight), "x", LEAST_TCP_TO_FLIGHT));
+        figures.add(
+                Figure.atLeast("Python, TCP / Arrow Flight", rates(race, pythonTcp, flight), "x", LEAST_TCP_TO_FLIGHT));
         figures.add(Figure.atLeast("Java, TCP / raw gRPC", rates(race, javaTcp, rawTcp), "x", LEAST_JAVA_TO_RAW));
         figures.add(Figure.atMost(
                 "Python, Unix socket / Arrow Flight, CPU of both ends",
