@@ -11,6 +11,7 @@ import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.SampleBatch;
 import io.datainf.sidecar.ingest.BatchMessage;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Arrays;
 
@@ -94,7 +95,8 @@ final class IngestDecoder {
     private void mergeOpen() {
         int byteCount = in.readLength();
         int start = in.position();
-        CodedInputStream bytes = CodedInputStream.newInstance(in.readBytes(byteCount));
+        // One byte at a time: in larger buffers, a short cut of protobuf-java lets some varints of 11 bytes pass.
+        CodedInputStream bytes = CodedInputStream.newInstance(new ByteArrayInputStream(in.readBytes(byteCount)), 1);
         bytes.setRecursionLimit(DEPTH_LEFT_IN_OPEN);
         try {
             open.mergeFrom(bytes);

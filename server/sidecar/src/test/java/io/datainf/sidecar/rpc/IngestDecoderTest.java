@@ -100,6 +100,7 @@ class IngestDecoderTest {
                 "0a8380808010030a0161", // a length with bits beyond the 32nd
                 "0affffffff0f", // a length of -1
                 "0a05ff", // a length beyond the end
+                "0a0fa801f685eb96a7fffffffff5a00004" + "8a8080000ac10166", // a varint of 11 bytes in open
                 "0a030a01ff", // a string that is no UTF-8
                 "0a030a01610a03120162", // open twice
                 "0a030a0161120208010a03120162", // open, batch, open

@@ -51,7 +51,7 @@ class LyingWritersTest {
             liarsDone.set(true);
 
             assertThat(honest.get()).isGreaterThan(1);
-            assertThat(run.sampleCount()).isEqualTo(honest.get());
+            assertThat(run.sampleCount()).isEqualTo(honest.get().longValue());
             Await.until("the liars' memory to be free", () -> server.frontend.inFlightBytes() == 0);
         }
     }
