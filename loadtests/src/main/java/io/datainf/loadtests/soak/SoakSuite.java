@@ -94,8 +94,8 @@ public final class SoakSuite {
             }
             figures.add(Figure.reported("the server killed and started again", rounds, "times"));
             figures.add(Figure.reported("a writer killed and started again", rounds, "times"));
-            figures.add(Figure.reported("connections cut", cutCount, "connections"));
-            figures.add(Figure.atLeast("queries answered meanwhile", asking.stop(), "queries", 1));
+            figures.add(Figure.reported("connections cut", (double) cutCount, "connections"));
+            figures.add(Figure.atLeast("queries answered meanwhile", (double) asking.stop(), "queries", 1));
             figures.addAll(new StoredCheck(writers).read(client, RUN_ID));
             figures.addAll(flatness.figures());
         } finally {

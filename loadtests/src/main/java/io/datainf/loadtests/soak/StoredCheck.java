@@ -48,12 +48,12 @@ final class StoredCheck {
                         "samples acknowledged",
                         acked.stream().mapToDouble(Long::doubleValue).sum(),
                         "samples"),
-                Figure.atMost("acknowledged and not there", missing, "samples", 0),
-                Figure.atMost("there twice", repeated, "samples", 0),
+                Figure.atMost("acknowledged and not there", (double) missing, "samples", 0),
+                Figure.atMost("there twice", (double) repeated, "samples", 0),
                 // Each sample that is stored, replaced or deleted is a step of the revision.
-                Figure.atMost("stored more than once", revision - count, "samples", 0),
-                Figure.atMost("of other content than was sent", changed, "samples", 0),
-                Figure.atMost("never sent", foreign, "samples", 0));
+                Figure.atMost("stored more than once", (double) (revision - count), "samples", 0),
+                Figure.atMost("of other content than was sent", (double) changed, "samples", 0),
+                Figure.atMost("never sent", (double) foreign, "samples", 0));
     }
 
     private void look(StoredSample sample) {
