@@ -43,12 +43,15 @@ class LyingWritersTest {
             Run run = server.createRun("r1", DIMENSION);
             AtomicBoolean liarsDone = new AtomicBoolean();
             Future<Integer> honest = threads.submit(() -> streamUntil(server, run, liarsDone));
-            for (int round = 0; round < ROUNDS; round++) {
-                for (Map.Entry<String, Lie> lie : lies().entrySet()) {
-                    tell(server, run, lie.getKey(), lie.getValue());
+            try {
+                for (int round = 0; round < ROUNDS; round++) {
+                    for (Map.Entry<String, Lie> lie : lies().entrySet()) {
+                        tell(server, run, lie.getKey(), lie.getValue());
+                    }
                 }
+            } finally {
+                liarsDone.set(true); // otherwise nobody would see what failed
             }
-            liarsDone.set(true);
 
             assertThat(honest.get()).isGreaterThan(1);
             assertThat(run.sampleCount()).isEqualTo(honest.get().longValue());
@@ -111,7 +114,7 @@ class LyingWritersTest {
         lies.put("a checksum", dataLoss(bytes(batch(1, 1, ROW).setCrc32C(7))));
         lies.put(
                 "the checksum of a later fragment",
-                dataLoss(cut(0, 10), bytes(fragment(1, 1, ROW, 10, 20).setCrc32C(7))));
+                dataLoss(cut(0, 10), bytes(fragment(1, 1, ROW, 10, DIMENSION).setCrc32C(7))));
         return lies;
     }
 
