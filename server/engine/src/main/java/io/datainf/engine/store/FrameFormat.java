@@ -1,5 +1,6 @@
 package io.datainf.engine.store;
 
+import io.datainf.engine.memory.Crc32c;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -1,5 +1,6 @@
 package io.datainf.engine.store;
 
+import io.datainf.engine.memory.Crc32c;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

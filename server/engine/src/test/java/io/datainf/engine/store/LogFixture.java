@@ -2,6 +2,7 @@ package io.datainf.engine.store;
 
 import io.datainf.engine.memory.Block;
 import io.datainf.engine.memory.BlockLayout;
+import io.datainf.engine.memory.Crc32c;
 import io.datainf.engine.memory.ElementType;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -1,9 +1,9 @@
 package io.datainf.sidecar.ingest;
 
+import io.datainf.engine.memory.Crc32c;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.GradientSource;
 import io.datainf.engine.run.SampleBatch;
-import io.datainf.engine.store.Crc32c;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package io.datainf.engine.store;
+package io.datainf.engine.memory;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

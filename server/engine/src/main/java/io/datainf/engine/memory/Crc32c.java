@@ -1,4 +1,4 @@
-package io.datainf.engine.store;
+package io.datainf.engine.memory;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -92,7 +92,8 @@ public final class Crc32c {
         return sum;
     }
 
-    static String hex(int checksum) {
+    /** A checksum for people. */
+    public static String hex(int checksum) {
         return "crc32c 0x%08x".formatted(checksum);
     }
 }
