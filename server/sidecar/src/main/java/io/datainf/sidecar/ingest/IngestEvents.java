@@ -9,6 +9,12 @@ public interface IngestEvents {
     /** A stream ended, for whatever reason. Once for each that was opened. */
     void streamClosed();
 
+    /**
+     * Reading of a stream stops or goes on: what it has sent, or what all have sent, and is not acked has come to its bound, or has not
+     * any more. Ends with false, at the latest when the stream ends.
+     */
+    void streamHeld(boolean held);
+
     /** A whole batch arrived and waits to become durable. */
     void batchReceived(int sampleCount, long payloadBytes);
 

@@ -50,6 +50,7 @@ public final class IngestSession {
     private boolean started;
     private boolean requested;
     private boolean waiting;
+    private boolean held;
     private boolean flushScheduled;
     private boolean ended;
     private int outstanding;
@@ -316,19 +317,31 @@ public final class IngestSession {
                     waiting = false;
                 }
             } else if (waiting || unackedBytes >= context.maxUnackedBytes()) {
+                setHeld(true);
                 return;
             } else if (!context.budget().admit(lastMessageBytes, wake)) {
                 waiting = true;
+                setHeld(true);
                 return;
             }
+            setHeld(false);
             requested = true;
             sink.requestNext();
         }
     }
 
     /** Needs the lock. */
+    private void setHeld(boolean now) {
+        if (held != now) {
+            held = now;
+            context.events().streamHeld(now);
+        }
+    }
+
+    /** Needs the lock. */
     private void markEnded() {
         ended = true;
+        setHeld(false);
         if (waiting) {
             context.budget().forget(wake);
             waiting = false;

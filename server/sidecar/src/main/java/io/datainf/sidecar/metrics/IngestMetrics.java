@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class IngestMetrics implements IngestEvents {
 
     private final AtomicLong openStreams = new AtomicLong();
+    private final AtomicLong heldStreams = new AtomicLong();
     private final AtomicLong pendingBatches = new AtomicLong();
     private final Counter receivedBytes;
     private final Counter ackedBatches;
@@ -26,6 +27,9 @@ final class IngestMetrics implements IngestEvents {
     IngestMetrics(MeterRegistry registry) {
         Gauge.builder(MeterNames.INGEST_STREAMS, openStreams, AtomicLong::get)
                 .description("Streams of writers that are open")
+                .register(registry);
+        Gauge.builder(MeterNames.INGEST_STREAMS_HELD, heldStreams, AtomicLong::get)
+                .description("Streams of writers that are not read, because too much is not durable yet")
                 .register(registry);
         Gauge.builder(MeterNames.INGEST_PENDING_BATCHES, pendingBatches, AtomicLong::get)
                 .description("Batches that arrived whole and are not durable yet")
@@ -53,6 +57,11 @@ final class IngestMetrics implements IngestEvents {
     @Override
     public void streamClosed() {
         openStreams.decrementAndGet();
+    }
+
+    @Override
+    public void streamHeld(boolean held) {
+        heldStreams.addAndGet(held ? 1 : -1);
     }
 
     @Override

@@ -7,6 +7,7 @@ package io.datainf.sidecar.metrics;
 final class MeterNames {
 
     static final String INGEST_STREAMS = "datainf.ingest.streams";
+    static final String INGEST_STREAMS_HELD = "datainf.ingest.streams.held";
     static final String INGEST_BATCHES = "datainf.ingest.batches";
     static final String INGEST_SAMPLES = "datainf.ingest.samples";
     static final String INGEST_RECEIVED = "datainf.ingest.received";

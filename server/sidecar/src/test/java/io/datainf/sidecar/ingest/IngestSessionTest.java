@@ -37,6 +37,9 @@ class IngestSessionTest {
         public void streamClosed() {}
 
         @Override
+        public void streamHeld(boolean held) {}
+
+        @Override
         public void batchReceived(int sampleCount, long payloadBytes) {}
 
         @Override

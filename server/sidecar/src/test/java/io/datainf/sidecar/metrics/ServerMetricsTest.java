@@ -20,6 +20,7 @@ class ServerMetricsTest {
     @Test
     void ingest_afterBatches_countsSamplesByOutcome() {
         metrics.ingest().streamOpened();
+        metrics.ingest().streamHeld(true);
         metrics.ingest().batchReceived(5, 100);
         metrics.ingest().batchReceived(2, 40);
         metrics.ingest().batchReceived(1, 20);
@@ -29,6 +30,7 @@ class ServerMetricsTest {
         assertThat(scrape())
                 .contains(
                         "datainf_ingest_streams 1.0",
+                        "datainf_ingest_streams_held 1.0",
                         "datainf_ingest_pending_batches 1.0",
                         "datainf_ingest_received_bytes_total 160.0",
                         "datainf_ingest_batches_total{outcome=\"acked\"} 1.0",
@@ -42,8 +44,9 @@ class ServerMetricsTest {
                         "datainf_ingest_ack_seconds_bucket{le=\"0.002\"} 0",
                         "datainf_ingest_ack_seconds_bucket{le=\"0.005\"} 1");
 
+        metrics.ingest().streamHeld(false);
         metrics.ingest().streamClosed();
-        assertThat(scrape()).contains("datainf_ingest_streams 0.0");
+        assertThat(scrape()).contains("datainf_ingest_streams 0.0", "datainf_ingest_streams_held 0.0");
     }
 
     @Test

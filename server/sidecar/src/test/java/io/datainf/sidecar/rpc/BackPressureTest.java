@@ -124,21 +124,16 @@ class BackPressureTest {
                     writer.halfClose();
                     return null;
                 });
-                Await.until("the server to stop reading", () -> stalled(server, limits) || sent.isDone());
+                Await.until("the server to stop reading", () -> server.events.heldStreams.get() == 1 || sent.isDone());
                 assertThat(writer.ackOf(batches).getRejectedSamplesList()).hasSize(batches * samples);
                 sent.get(20, TimeUnit.SECONDS);
             }
             assertThat(writer.endsWell()).isZero();
+            Await.until("the stream not to be held", () -> server.events.heldStreams.get() == 0);
             Await.until(
                     "rejected samples to be counted",
                     () -> server.events.rejectedSamples.get() == (long) batches * samples);
         }
-    }
-
-    /** Whether the unacked batches have reached their bound. */
-    private static boolean stalled(TestServer server, RpcLimits limits) {
-        long unackedBatches = server.events.receivedBatches.get() - server.events.ackedBatches.get();
-        return unackedBatches * 1_500 * (Float.BYTES + Long.BYTES) >= limits.maxUnackedBytes();
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class RecordingEvents implements IngestEvents, QueryEvents {
 
     final AtomicLong openStreams = new AtomicLong();
+    final AtomicLong heldStreams = new AtomicLong();
     final AtomicLong receivedBatches = new AtomicLong();
     final AtomicLong greatestUnackedBytes = new AtomicLong();
     final AtomicLong ackedBatches = new AtomicLong();
@@ -32,6 +33,11 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     @Override
     public void streamClosed() {
         openStreams.decrementAndGet();
+    }
+
+    @Override
+    public void streamHeld(boolean held) {
+        heldStreams.addAndGet(held ? 1 : -1);
     }
 
     @Override
