@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from server_process import ServerProcess
+from server_process import ServerProcess, running_server
 
 import datainf
 
@@ -23,11 +23,8 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     """One server for all tests that do not end it."""
-    with tempfile.TemporaryDirectory(prefix="datainf-") as folder:
-        process = ServerProcess(Path(folder))
-        process.start()
+    with running_server() as process:
         yield process
-        assert process.stop() == 0
 
 
 @pytest.fixture

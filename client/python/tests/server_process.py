@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +105,13 @@ class ServerProcess:
             status = self._process.wait()
         self._process = None
         return status
+
+
+@contextlib.contextmanager
+def running_server() -> Iterator[ServerProcess]:
+    """Runs a server in a new folder whose path leaves room for a Unix socket's 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="datainf-") as folder:
+        process = ServerProcess(Path(folder))
+        process.start()
+        yield process
+        assert process.stop() == 0

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -24,7 +23,7 @@ import grpc
 import numpy as np
 import pytest
 from faulty_proxy import misbehave, proxied
-from server_process import ServerProcess
+from server_process import ServerProcess, running_server
 
 import datainf
 
@@ -45,11 +44,8 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[ServerProcess]:
     """A server that these tests may stop."""
-    with tempfile.TemporaryDirectory(prefix="datainf-") as folder:
-        process = ServerProcess(Path(folder))
-        process.start()
+    with running_server() as process:
         yield process
-        assert process.stop() == 0
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import java.time.Duration;
 import java.util.UUID;
+import java.util.function.Consumer;
 
 /**
  * How a {@link SampleWriter} batches, buffers and tries again. Begin with {@link #defaults} and change what is needed.
@@ -76,128 +77,87 @@ public record WriterOptions(
 
     /** The same with another writer id. */
     public WriterOptions withWriterId(String id) {
-        return new WriterOptions(
-                id,
-                elementType,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.writerId = id);
     }
 
     /** The same with gradients in another encoding. */
     public WriterOptions withElementType(ElementType type) {
-        return new WriterOptions(
-                writerId,
-                type,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.elementType = type);
     }
 
     /** The same with another policy for a full buffer. */
     public WriterOptions withPolicy(BufferPolicy newPolicy) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                newPolicy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.policy = newPolicy);
     }
 
     /** The same with another batch size, bytes. */
     public WriterOptions withBatchBytes(int bytes) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                bytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.batchBytes = bytes);
     }
 
     /** The same with another bound on bytes not acked. */
     public WriterOptions withMaxUnackedBytes(long bytes) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                batchBytes,
-                bytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.maxUnackedBytes = bytes);
     }
 
     /** The same with another limit on the wait for room. */
     public WriterOptions withBlockTimeout(Duration timeout) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                timeout,
-                progressTimeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.blockTimeout = timeout);
     }
 
     /** The same with another limit on the time without progress. */
     public WriterOptions withProgressTimeout(Duration timeout) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                timeout,
-                closeTimeout,
-                allowDeleted);
+        return with(fields -> fields.progressTimeout = timeout);
     }
 
     /** The same with another limit on the wait of {@link SampleWriter#close()}. */
     public WriterOptions withCloseTimeout(Duration timeout) {
-        return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                timeout,
-                allowDeleted);
+        return with(fields -> fields.closeTimeout = timeout);
     }
 
     /** The same with deleted samples allowed, or not, to come back. */
     public WriterOptions withAllowDeleted(boolean allow) {
+        return with(fields -> fields.allowDeleted = allow);
+    }
+
+    private WriterOptions with(Consumer<Fields> change) {
+        Fields fields = new Fields(this);
+        change.accept(fields);
         return new WriterOptions(
-                writerId,
-                elementType,
-                policy,
-                batchBytes,
-                maxUnackedBytes,
-                blockTimeout,
-                progressTimeout,
-                closeTimeout,
-                allow);
+                fields.writerId,
+                fields.elementType,
+                fields.policy,
+                fields.batchBytes,
+                fields.maxUnackedBytes,
+                fields.blockTimeout,
+                fields.progressTimeout,
+                fields.closeTimeout,
+                fields.allowDeleted);
+    }
+
+    /** The options while one of them is changed. */
+    private static final class Fields {
+        private String writerId;
+        private ElementType elementType;
+        private BufferPolicy policy;
+        private int batchBytes;
+        private long maxUnackedBytes;
+        private Duration blockTimeout;
+        private Duration progressTimeout;
+        private Duration closeTimeout;
+        private boolean allowDeleted;
+
+        Fields(WriterOptions options) {
+            writerId = options.writerId;
+            elementType = options.elementType;
+            policy = options.policy;
+            batchBytes = options.batchBytes;
+            maxUnackedBytes = options.maxUnackedBytes;
+            blockTimeout = options.blockTimeout;
+            progressTimeout = options.progressTimeout;
+            closeTimeout = options.closeTimeout;
+            allowDeleted = options.allowDeleted;
+        }
     }
 
     private static void requireAtLeast(String name, long value, long least) {

@@ -20,12 +20,9 @@ public final class Crc32c {
 
     /** Returns the checksum of {@code length} bytes from {@code offset}. */
     public int of(MemorySegment segment, long offset, long length) {
-        crc.reset();
-        for (long done = 0; done < length; done += PIECE_BYTES) {
-            crc.update(segment.asSlice(offset + done, Math.min(PIECE_BYTES, length - done))
-                    .asByteBuffer());
-        }
-        return (int) crc.getValue();
+        begin();
+        add(segment, offset, length);
+        return value();
     }
 
     /** Has {@link #update} read this memory: one view of it, because small rows come by the thousand. */
@@ -44,10 +41,14 @@ public final class Crc32c {
         ByteBuffer whole = view;
         if (whole != null) {
             crc.update(whole.limit((int) (offset + length)).position((int) offset));
-            return;
+        } else {
+            add(memory, offset, length);
         }
+    }
+
+    private void add(MemorySegment segment, long offset, long length) {
         for (long done = 0; done < length; done += PIECE_BYTES) {
-            crc.update(memory.asSlice(offset + done, Math.min(PIECE_BYTES, length - done))
+            crc.update(segment.asSlice(offset + done, Math.min(PIECE_BYTES, length - done))
                     .asByteBuffer());
         }
     }

@@ -63,45 +63,52 @@ class RowArrivalTest {
         threads.shutdownNow();
     }
 
-    /** The gradients of a batch, and where they were read to. */
-    private static final class Recorded implements GradientSource {
+    /** The gradients of a batch. */
+    private static class Forwarding implements GradientSource {
         private final GradientSource source;
-        private final List<Long> addresses = new ArrayList<>();
 
-        Recorded(SampleBatch batch) {
+        Forwarding(SampleBatch batch) {
             this.source = batch.gradients();
         }
 
         @Override
         public long byteCount() {
             return source.byteCount();
+        }
+
+        @Override
+        public void read(MemorySegment target) {
+            source.read(target);
+        }
+    }
+
+    /** Notes where they are read to. */
+    private static final class Recorded extends Forwarding {
+        private final List<Long> addresses = new ArrayList<>();
+
+        Recorded(SampleBatch batch) {
+            super(batch);
         }
 
         @Override
         public void read(MemorySegment target) {
             addresses.add(target.address());
-            source.read(target);
+            super.read(target);
         }
     }
 
-    /** Gradients that do not arrive before they are let. */
-    private static final class Held implements GradientSource {
-        private final GradientSource source;
+    /** Do not arrive before they are let. */
+    private static final class Held extends Forwarding {
         private final CountDownLatch begun = new CountDownLatch(1);
         private final CompletableFuture<Void> end = new CompletableFuture<>();
 
         Held(SampleBatch batch) {
-            this.source = batch.gradients();
-        }
-
-        @Override
-        public long byteCount() {
-            return source.byteCount();
+            super(batch);
         }
 
         @Override
         public void read(MemorySegment target) {
-            source.read(target);
+            super.read(target);
             begun.countDown();
             end.join();
         }
