@@ -46,22 +46,25 @@ final class AnonymousMemory {
     private AnonymousMemory() {}
 
     /**
-     * Returns {@code bytes} zeroed bytes that live as long as {@code arena}, aligned to a huge page.
+     * Returns zeroed bytes, {@link #roundedUp} from {@code bytes}, aligned to a huge page, for {@link #unmap}.
      *
      * @throws OutOfMemoryError if the kernel refuses
      */
-    static MemorySegment map(long bytes, Arena arena) {
-        long mappedBytes = Math.addExact(bytes, HUGE_PAGE_BYTES);
+    static MemorySegment map(long bytes) {
+        long wantedBytes = roundedUp(bytes);
+        long mappedBytes = Math.addExact(wantedBytes, HUGE_PAGE_BYTES);
         try {
             long address =
                     (long) MMAP.invokeExact(0L, mappedBytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0L);
             if (address == MAP_FAILED) {
                 throw new OutOfMemoryError("the kernel refused to map %d bytes".formatted(mappedBytes));
             }
-            // Advice only: without huge pages everything works, slower.
-            int ignored = (int) MADVISE.invokeExact(address, mappedBytes, MADV_HUGEPAGE);
             long aligned = (address + HUGE_PAGE_BYTES - 1) & -HUGE_PAGE_BYTES;
-            return MemorySegment.ofAddress(aligned).reinterpret(bytes, arena, segment -> unmap(address, mappedBytes));
+            unmap(address, aligned - address);
+            unmap(aligned + wantedBytes, address + mappedBytes - (aligned + wantedBytes));
+            // Advice only: without huge pages everything works, slower.
+            int ignored = (int) MADVISE.invokeExact(aligned, wantedBytes, MADV_HUGEPAGE);
+            return MemorySegment.ofAddress(aligned).reinterpret(wantedBytes);
         } catch (Error | RuntimeException e) {
             throw e;
         } catch (Throwable e) {
@@ -88,7 +91,20 @@ final class AnonymousMemory {
         }
     }
 
+    /** Bytes that {@link #map} returns when it is asked for so many. */
+    static long roundedUp(long bytes) {
+        return Math.addExact(bytes, HUGE_PAGE_BYTES - 1) & -HUGE_PAGE_BYTES;
+    }
+
+    /** Gives back what {@link #map} returned; it must not be touched any more. */
+    static void unmap(MemorySegment segment) {
+        unmap(segment.address(), segment.byteSize());
+    }
+
     private static void unmap(long address, long bytes) {
+        if (bytes == 0) {
+            return;
+        }
         try {
             int result = (int) MUNMAP.invokeExact(address, bytes);
             if (result != 0) {

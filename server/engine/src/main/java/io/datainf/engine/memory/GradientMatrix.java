@@ -26,22 +26,27 @@ public final class GradientMatrix implements AutoCloseable {
 
     /** Creates an empty matrix for samples of this layout, stored as {@code elementType}. */
     public GradientMatrix(BlockLayout layout, ElementType elementType) {
-        this(layout, elementType, false);
+        this(layout, elementType, RowMemory.keepingNothing());
     }
 
-    private GradientMatrix(BlockLayout layout, ElementType elementType, boolean window) {
+    /** The same with memory from {@code memory}. */
+    public GradientMatrix(BlockLayout layout, ElementType elementType, RowMemory memory) {
+        this(layout, elementType, memory, false);
+    }
+
+    private GradientMatrix(BlockLayout layout, ElementType elementType, RowMemory memory, boolean window) {
         if (!elementType.storable()) {
             throw new IllegalArgumentException("elementType is %s: expected F32 or BF16".formatted(elementType));
         }
         this.layout = layout;
         this.elementType = elementType;
-        this.rows = new OffHeapRows(strideBytes(layout, elementType));
+        this.rows = new OffHeapRows(strideBytes(layout, elementType), memory);
         this.window = window;
     }
 
     /** Creates a window, without rows at first: see {@link #moveTo}. */
     public static GradientMatrix window(BlockLayout layout, ElementType elementType) {
-        return new GradientMatrix(layout, elementType, true);
+        return new GradientMatrix(layout, elementType, RowMemory.keepingNothing(), true);
     }
 
     /**

@@ -23,17 +23,27 @@ public final class OffHeapRows implements AutoCloseable {
 
     private final long strideBytes;
     private final int rowsPerChunk;
+    private final RowMemory memory;
     private final Arena arena = Arena.ofShared();
     // Replaced as a whole when it grows, under the lock of this.
     private volatile MemorySegment[] chunks = {};
     private volatile long rowCount;
+    // Rows from this on have never been handed out. Written under the lock of this.
+    private volatile long mappedEnd;
+    private volatile boolean discarded;
 
-    /** Creates an empty table whose rows lie {@code strideBytes} apart. */
+    /** Creates an empty table whose rows lie {@code strideBytes} apart, in memory of their own. */
     public OffHeapRows(long strideBytes) {
+        this(strideBytes, RowMemory.keepingNothing());
+    }
+
+    /** The same with memory from {@code memory}. */
+    OffHeapRows(long strideBytes, RowMemory memory) {
         if (strideBytes < 1) {
             throw new IllegalArgumentException("strideBytes is %d: expected at least 1".formatted(strideBytes));
         }
         this.strideBytes = strideBytes;
+        this.memory = memory;
         this.rowsPerChunk = TILE_ROWS * (int) Math.max(1, CHUNK_TARGET_BYTES / (TILE_ROWS * strideBytes));
     }
 
@@ -72,18 +82,27 @@ public final class OffHeapRows implements AutoCloseable {
     }
 
     private void mapTo(long end) {
-        int needed = Math.toIntExact((end + rowsPerChunk - 1) / rowsPerChunk);
-        if (needed > chunks.length) {
-            grow(needed);
+        if (end > mappedEnd) {
+            growTo(end);
         }
     }
 
-    private synchronized void grow(int chunkCount) {
-        MemorySegment[] grown = Arrays.copyOf(chunks, Math.max(chunkCount, chunks.length));
-        for (int chunk = chunks.length; chunk < chunkCount; chunk++) {
-            grown[chunk] = AnonymousMemory.map(rowsPerChunk * strideBytes, arena);
+    private synchronized void growTo(long end) {
+        int chunkCount = Math.toIntExact((end + rowsPerChunk - 1) / rowsPerChunk);
+        if (chunkCount > chunks.length) {
+            MemorySegment[] grown = Arrays.copyOf(chunks, chunkCount);
+            for (int chunk = chunks.length; chunk < chunkCount; chunk++) {
+                long firstRow = (long) chunk * rowsPerChunk;
+                grown[chunk] = memory.map(rowsPerChunk * strideBytes, arena, () -> touchedBytes(firstRow));
+            }
+            chunks = grown;
         }
-        chunks = grown;
+        mappedEnd = Math.max(mappedEnd, end);
+    }
+
+    /** Up to where a chunk may have been written; 0 if it has holes, so that to clear it would take pages that it does not have. */
+    private long touchedBytes(long firstRow) {
+        return discarded ? 0 : Math.clamp(mappedEnd - firstRow, 0, rowsPerChunk) * strideBytes;
     }
 
     /** Makes the row that {@link #nextRow()} returned part of the table. */
@@ -124,6 +143,7 @@ public final class OffHeapRows implements AutoCloseable {
      * from then on. Readers who care for these rows must have gone.
      */
     public void discard(long firstOrdinal, int count) {
+        discarded = true;
         AnonymousMemory.discard(rows(firstOrdinal, count));
     }
 

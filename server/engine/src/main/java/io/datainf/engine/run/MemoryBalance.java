@@ -27,6 +27,7 @@ final class MemoryBalance {
 
     /** Takes a step. */
     void step(List<Run> runs, Duration idle) {
+        budget.memory().giveBack(idle);
         runs.forEach(Run::discardEvicted);
         Optional<Run> wanting = runs.stream()
                 .filter(run -> run.lastAskedNanos() != Run.NEVER && run.residentCount() < run.sampleCount())

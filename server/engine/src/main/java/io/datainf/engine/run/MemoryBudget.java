@@ -1,13 +1,17 @@
 package io.datainf.engine.run;
 
+import io.datainf.engine.memory.RowMemory;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Bytes of rows held over all runs, their limit, and whether there may be rows beyond it. Safe for any number of threads. */
+/**
+ * Bytes of rows held over all runs, their limit, and whether there may be rows beyond it. What no rows take of it may be spare {@link RowMemory}. Safe for any number of threads.
+ */
 final class MemoryBudget {
 
     private final long limitBytes;
     private final boolean rowsInFiles;
     private final AtomicLong reservedBytes = new AtomicLong();
+    private final RowMemory memory;
 
     /**
      * Creates a budget.
@@ -20,6 +24,7 @@ final class MemoryBudget {
         }
         this.limitBytes = limitBytes;
         this.rowsInFiles = rowsInFiles;
+        this.memory = new RowMemory(() -> limitBytes - reservedBytes.get());
     }
 
     /** Reserves memory, if there is so much left; returns whether there is. */
@@ -30,9 +35,15 @@ final class MemoryBudget {
                 return false;
             }
             if (reservedBytes.compareAndSet(before, before + bytes)) {
+                memory.shrinkToLimit();
                 return true;
             }
         }
+    }
+
+    /** Where rows for which memory was reserved lie. */
+    RowMemory memory() {
+        return memory;
     }
 
     void release(long bytes) {

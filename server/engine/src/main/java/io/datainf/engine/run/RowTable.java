@@ -38,7 +38,7 @@ final class RowTable {
     /** Creates an empty table, held once. */
     RowTable(RunDefinition definition, MemoryBudget budget) {
         this.budget = budget;
-        this.gradients = new GradientMatrix(definition.layout(), definition.storedType());
+        this.gradients = new GradientMatrix(definition.layout(), definition.storedType(), budget.memory());
         this.squaredNorms = new SquaredNorms(definition.layout().blockCount());
         this.hole = new double[definition.layout().blockCount()];
     }

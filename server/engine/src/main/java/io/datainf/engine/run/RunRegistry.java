@@ -196,6 +196,7 @@ public final class RunRegistry implements AutoCloseable {
                 residentCount,
                 damagedCount,
                 budget.reservedBytes(),
+                budget.memory().spareBytes(),
                 budget.limitBytes(),
                 writeTrouble().isEmpty());
     }

@@ -9,6 +9,7 @@ package io.datainf.engine.run;
  * @param residentCount those of them that are in memory
  * @param damagedCount samples that cannot be read
  * @param memoryBytes bytes of rows in memory, padding and dead rows included
+ * @param spareMemoryBytes bytes that rows have let go, kept for a while for others
  * @param memoryBudgetBytes most that may be held
  * @param writable whether the last write was durable
  */
@@ -19,5 +20,6 @@ public record StorageFigures(
         long residentCount,
         long damagedCount,
         long memoryBytes,
+        long spareMemoryBytes,
         long memoryBudgetBytes,
         boolean writable) {}

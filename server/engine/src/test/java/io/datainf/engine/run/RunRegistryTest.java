@@ -237,7 +237,7 @@ class RunRegistryTest {
                 assertHolds(snapshot, expected);
             }
         }
-        assertThat(registry.figures()).isEqualTo(new StorageFigures(2, 2, 3, 2, 0, 256, 256, true));
+        assertThat(registry.figures()).isEqualTo(new StorageFigures(2, 2, 3, 2, 0, 256, 0, 256, true));
     }
 
     @Test

@@ -24,6 +24,8 @@ final class MeterNames {
     static final String STORE_RECLAIMED = "datainf.store.reclaimed";
     static final String STORE_WRITABLE = "datainf.store.writable";
 
+    static final String INGEST_SHARED_MEMORY = "datainf.ingest.shared.memory";
+
     static final String QUERIES = "datainf.queries";
     static final String QUERY_STAGE = "datainf.query.stage";
     static final String QUERY_BATCH_WIDTH = "datainf.query.batch.width";
@@ -37,6 +39,7 @@ final class MeterNames {
     static final String SAMPLES_RESIDENT = "datainf.samples.resident";
     static final String SAMPLES_DAMAGED = "datainf.samples.damaged";
     static final String ROW_MEMORY = "datainf.row.memory";
+    static final String ROW_MEMORY_SPARE = "datainf.row.memory.spare";
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
 
     static final String BUILD_INFO = "datainf.build.info";

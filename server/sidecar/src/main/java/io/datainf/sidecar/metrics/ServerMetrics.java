@@ -19,6 +19,7 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -114,6 +115,12 @@ public final class ServerMetrics implements AutoCloseable {
                 "bytes",
                 figures,
                 StorageFigures::memoryBudgetBytes);
+        gauge(
+                MeterNames.ROW_MEMORY_SPARE,
+                "Memory that rows have let go, kept for others for a minute",
+                "bytes",
+                figures,
+                StorageFigures::spareMemoryBytes);
     }
 
     /** Shows what computes, so that its series exist from the start. */
@@ -129,6 +136,14 @@ public final class ServerMetrics implements AutoCloseable {
     public void watchQueryQueue(IntSupplier depth) {
         Gauge.builder(MeterNames.QUERY_QUEUE_DEPTH, depth::getAsInt)
                 .description("Queries that wait for their turn")
+                .register(registry);
+    }
+
+    /** Shows the memory that writers share with the server; {@code usedBytes} is asked at each scrape. */
+    public void watchSharedMemory(LongSupplier usedBytes) {
+        Gauge.builder(MeterNames.INGEST_SHARED_MEMORY, usedBytes::getAsLong)
+                .description("Memory through which writers on this host hand gradients over")
+                .baseUnit("bytes")
                 .register(registry);
     }
 

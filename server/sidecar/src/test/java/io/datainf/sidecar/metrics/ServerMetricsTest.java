@@ -109,7 +109,7 @@ class ServerMetricsTest {
 
     @Test
     void storage_isAskedAtEachScrape() {
-        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 7, 4, true));
 
         assertThat(scrape())
                 .contains(
@@ -120,12 +120,13 @@ class ServerMetricsTest {
                         "datainf_samples_damaged 5.0",
                         "datainf_store_writable 1.0",
                         "datainf_row_memory_bytes 3.0",
+                        "datainf_row_memory_spare_bytes 7.0",
                         "datainf_row_memory_budget_bytes 4.0");
     }
 
     @Test
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
-        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 4, true));
+        metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 7, 4, true));
         metrics.watchQueryQueue(() -> 0);
         metrics.showEngine("vector");
 
