@@ -5,8 +5,8 @@
     go    sends, prints the bytes of the rows once whoever takes them has said that all are there, disconnects, and
           prints "closed"
 
-Paths: "datainf", our client; "flight", Arrow Flight DoPut; "grpc", messages of raw bytes; "socket", a plain socket;
-"memcpy", a copy within the process. `name` is the run, or what Flight is to keep the rows under. Rows come from a pool
+Paths: "datainf", our client; "datainf-socket", the same without shared memory; "flight", Arrow Flight DoPut; "grpc",
+messages of raw bytes; "socket", a plain socket; "memcpy", a copy within the process. `name` is the run, or what Flight is to keep the rows under. Rows come from a pool
 larger than the caches, whose rows are sent again and again under other ids.
 """
 
@@ -87,12 +87,15 @@ class Sender(ABC):
 
 
 class DataInf(Sender):
+    shared_memory = True
+
     def __init__(self, transfer: Transfer) -> None:
         import datainf
 
         super().__init__(transfer)
         self.client = datainf.Client(transfer.target)
-        self.writer = self.client.run(transfer.name).writer(dtype=transfer.dtype)
+        options = datainf.WriterOptions(shared_memory=self.shared_memory)
+        self.writer = self.client.run(transfer.name).writer(dtype=transfer.dtype, options=options)
         self.writer.add(transfer.writer, transfer.rows[0])
         self.writer.flush()
 
@@ -106,6 +109,10 @@ class DataInf(Sender):
     def close(self) -> None:
         self.writer.close()
         self.client.close()
+
+
+class DataInfSocket(DataInf):
+    shared_memory = False
 
 
 class Flight(Sender):
@@ -189,6 +196,7 @@ class Memcpy(Sender):
 
 PATHS: dict[str, type[Sender]] = {
     "datainf": DataInf,
+    "datainf-socket": DataInfSocket,
     "flight": Flight,
     "grpc": Grpc,
     "socket": Socket,

@@ -94,6 +94,30 @@ def batch_message(
     return b"".join(parts)
 
 
+def shared_message(
+    batch_seq: int, rows: Rows, byte_offset: int, *, allow_deleted: bool = False
+) -> bytes:
+    """Returns a serialized IngestRequest whose gradients lie in shared memory.
+
+    Args:
+        batch_seq: Number of the batch.
+        rows: Samples, with their gradients in the shared memory.
+        byte_offset: Where they are there.
+        allow_deleted: Whether samples that were deleted may come back.
+    """
+    batch = ingest_service_pb2.SampleBatch(
+        batch_seq=batch_seq,
+        sample_ids=rows.sample_ids,
+        steps=rows.steps,
+        crc32c=google_crc32c.value(rows.gradients.reshape(-1).view(np.uint8)),
+        allow_deleted=allow_deleted,
+        shared_gradients=ingest_service_pb2.SharedRange(
+            byte_offset=byte_offset, byte_count=rows.gradients.nbytes
+        ),
+    )
+    return ingest_service_pb2.IngestRequest(batch=batch).SerializeToString()
+
+
 def rows_per_message(row_bytes: int, message_bytes: int) -> int:
     """Returns how many whole samples fit into a message; 0 if not even one does."""
     return (message_bytes - _MESSAGE_OVERHEAD_BYTES) // (row_bytes + _SAMPLE_OVERHEAD_BYTES)

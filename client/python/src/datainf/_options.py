@@ -65,6 +65,11 @@ class WriterOptions:
     """Largest message to send; the server's own limit, if lower, is kept too. A larger sample
     travels in fragments."""
 
+    shared_memory: bool = True
+    """Whether gradients may lie in memory that is shared with the server, if that is on the same
+    host and is reached through its Unix socket, instead of going through the socket: several times
+    as fast. `max_buffered_bytes` of it, for as long as the writer is connected."""
+
     linger_seconds: float = 0.01
     """How long samples of less than half a message may wait for others to share one. Fewer
     messages leave more of Python to the trainer. `flush` and `close` do not wait."""
@@ -82,6 +87,10 @@ class WriterOptions:
     close_timeout_seconds: float = 600.0
     """Longest wait of `close`, and of leaving the `with` block, for the last acks."""
 
+    def wanted_shared_bytes(self) -> int:
+        """Returns how much memory to ask the server to share: the buffer and some to spare."""
+        return self.max_buffered_bytes + 2 * self.message_bytes if self.shared_memory else 0
+
     def __post_init__(self) -> None:
         """Checks the values."""
         if self.policy not in ("block", "drop", "raise"):
@@ -89,7 +98,7 @@ class WriterOptions:
         if self.message_bytes < 1024:
             raise ValueError(f"message_bytes is {self.message_bytes}, expected at least 1024")
         for field in dataclasses.fields(self):
-            if field.name != "policy":
+            if field.name not in ("policy", "shared_memory"):
                 _require_positive(field.name, getattr(self, field.name))
 
 

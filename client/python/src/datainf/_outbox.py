@@ -13,6 +13,7 @@ from datainf._batch import Batch, Limits
 from datainf._errors import DataInfError, DeadlineExceededError, WriterFullError, error_of
 from datainf._frames import Rows, rows_per_message
 from datainf._options import WriterOptions
+from datainf._shared import SharedRegion
 from datainf._staging import Stage
 from datainf._stats import RejectedSample, WriterStats
 from datainf._tally import Tally
@@ -43,6 +44,7 @@ class Outbox:
         self._max_unacked_bytes = 0
         self._stream = 0
         self._stream_opened = False
+        self._region: SharedRegion | None = None  # the current stream's
         self._next_seq = 1
         self._batches: collections.deque[Batch] = collections.deque()
         self._sent_count = 0
@@ -157,15 +159,23 @@ class Outbox:
         with self._lock:
             self._stream += 1
             self._stream_opened = False
+            self._region = None
             self._work.notify_all()
 
-    def resume(self, resume_after: int, limits: Limits, revision: int) -> None:
+    def resume(
+        self,
+        resume_after: int,
+        limits: Limits,
+        revision: int,
+        region: SharedRegion | None = None,
+    ) -> None:
         """Takes in the answer to Open: what comes after `resume_after` is sent again.
 
         Args:
             resume_after: The server's resume point.
             limits: The server's limits.
             revision: A revision that includes the batches up to there; 0 if they were acked before.
+            region: Memory that the stream shares with the server.
 
         Raises:
             DataInfError: The answer contradicts what was acked or made, or what waits is too large
@@ -185,6 +195,9 @@ class Outbox:
                 )
             self._seal()
             recovered = self._drop_through(resume_after)
+            for batch in self._batches:
+                batch.withdraw()
+            self._region = region
             largest = max((batch.largest_bytes() for batch in self._batches), default=0)
             if largest > limits.max_message_bytes:
                 raise error_of(
@@ -341,6 +354,7 @@ class Outbox:
             batch = self._batches.popleft()
             dropped += 1
             self._tally.settle(batch.sample_count, batch.gradient_bytes)
+            batch.free()
             if self._sent_count > 0:
                 self._sent_count -= 1
                 self._sent_bytes -= batch.gradient_bytes
@@ -379,9 +393,20 @@ class Outbox:
             raise
 
     def _make(self, batch: Batch, rows: Rows) -> None:
-        messages = batch.serialize(rows, allow_deleted=self._allow_deleted)
         with self._lock:
-            batch.messages = messages
+            region = self._region
+            place = None if region is None else region.take(rows.gradients.nbytes)
+        if place is None:
+            messages = batch.serialize(rows, allow_deleted=self._allow_deleted)
+            with self._lock:
+                batch.messages = messages
+                self._work.notify_all()
+            return
+        message, there = batch.share(rows, place, allow_deleted=self._allow_deleted)
+        with self._lock:
+            batch.messages, batch.shared, batch.place = [message], there, place
+            if region is not self._region:
+                batch.withdraw()  # the stream has ended
             self._work.notify_all()
 
     def _give_back(self, batch: Batch, rows: Rows) -> None:

@@ -109,12 +109,14 @@ class Run:
             >>> writer.stats().added_samples
             3
         """
+        options = options or WriterOptions()
         opening = ingest_service_pb2.Open(
             run_id=self.run_id,
             writer_id=str(uuid.uuid4()) if writer_id is None else writer_id,
             layout_hash=self.layout_hash,
             element_type=element_type(dtype),
             checkpoint=self.checkpoint if checkpoint is None else checkpoint,
+            shared_memory_bytes=options.wanted_shared_bytes(),
         )
         return Writer(
             self._connection,
@@ -122,7 +124,7 @@ class Run:
             dimension=self.dimension,
             dtype=dtype,
             allow_deleted=allow_deleted,
-            options=options or WriterOptions(),
+            options=options,
             on_progress=on_progress,
             bar=ProgressBar(self.run_id) if progress else None,
         )

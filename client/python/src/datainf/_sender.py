@@ -17,6 +17,7 @@ from datainf._options import WriterOptions
 from datainf._outbox import Outbox
 from datainf._progress import Progress
 from datainf._proto.v1 import ingest_service_pb2, run_service_pb2
+from datainf._shared import open_region
 from datainf._stats import RejectedSample
 
 _log = logging.getLogger("datainf")
@@ -155,7 +156,8 @@ class Sender:
                 self._connection.runs.GetRun, request, options.timeout_seconds
             ).run.revision
         limits = Limits(opened.max_message_bytes, opened.max_unacked_bytes)
-        self._outbox.resume(opened.resume_after_batch_seq, limits, revision)
+        region = open_region(opened.shared_memory) if opened.HasField("shared_memory") else None
+        self._outbox.resume(opened.resume_after_batch_seq, limits, revision, region)
         if self._outbox.is_empty():
             self._backoff.progress()
 

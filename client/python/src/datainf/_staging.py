@@ -76,7 +76,11 @@ class Stage:
     def reuse(self, rows: Rows) -> None:
         """Takes back the memory of rows that are in a message now."""
         room = rows.gradients.base
-        if room is not None and len(self._spares) < _MAX_SPARES:
+        if (
+            room is not None
+            and room.ndim == rows.gradients.ndim
+            and len(self._spares) < _MAX_SPARES
+        ):
             self._spares.append(room)
 
     def _empty(self, most: int, like: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -87,6 +87,7 @@ public final class IngestSuite implements AutoCloseable {
     /** Our ways beside others, for rows of the usual length and one writer. */
     private List<Figure> compare(Our memory) throws IOException {
         Route pythonUnix = memory.route(Language.PYTHON, true, "Python, Unix socket");
+        Route pythonSocket = pythonUnix.by(DATAINF + "-socket", "Python, Unix socket without shared memory");
         Route pythonTcp = memory.route(Language.PYTHON, false, "Python, TCP");
         Route javaUnix = memory.route(Language.JAVA, true, "Java, Unix socket");
         Route javaTcp = memory.route(Language.JAVA, false, "Java, TCP");
@@ -97,6 +98,7 @@ public final class IngestSuite implements AutoCloseable {
                         pythonUnix,
                         flight,
                         pythonTcp,
+                        pythonSocket,
                         peer(Language.PYTHON, "flight", "flight-unix", python, "Arrow Flight DoPut, Unix socket"),
                         javaTcp,
                         rawTcp,
@@ -107,7 +109,7 @@ public final class IngestSuite implements AutoCloseable {
                         peer(Language.PYTHON, "socket", "socket-unix", python, "plain socket, Unix socket"),
                         peer(Language.PYTHON, "memcpy", "socket", python, "memcpy"))
                 .forEach(race::enter);
-        race.run(scale.rounds());
+        race.run(scale.warmUpRounds(), scale.rounds());
         List<Figure> figures = new ArrayList<>(race.figures());
         figures.add(Figure.atLeast(
                 "Python, Unix socket / Arrow Flight", rates(race, pythonUnix, flight), "x", LEAST_UNIX_TO_FLIGHT));
@@ -144,7 +146,7 @@ public final class IngestSuite implements AutoCloseable {
         race.enter(system.route(Language.PYTHON, true, "Python, Unix socket, os"));
         race.enter(forced);
         race.enter(forced.with(forced.name() + ", 4 writers", RowShape.USUAL, 4));
-        race.run(scale.variationRounds());
+        race.run(1, scale.variationRounds());
         return race.figures();
     }
 

@@ -28,9 +28,9 @@ final class Race {
         transfers.put(route, new ArrayList<>());
     }
 
-    /** Goes over all routes, once unmeasured and then {@code rounds} times. */
-    void run(int rounds) throws IOException {
-        for (int round = -1; round < rounds; round++) {
+    /** Goes over all routes, first unmeasured and then {@code rounds} times. */
+    void run(int warmUpRounds, int rounds) throws IOException {
+        for (int round = -warmUpRounds; round < rounds; round++) {
             for (Map.Entry<Route, List<Transfer>> entry : transfers.entrySet()) {
                 Transfer transfer = senders.send(entry.getKey(), bytes);
                 System.err.printf(

@@ -19,6 +19,11 @@ record Route(String name, Language language, String path, String target, Taker t
         JAVA
     }
 
+    /** The same by another path. */
+    Route by(String otherPath, String otherName) {
+        return new Route(otherName, language, otherPath, target, taker, shape, writers);
+    }
+
     /** The same with other rows and writers. */
     Route with(String otherName, RowShape otherShape, int otherWriters) {
         return new Route(otherName, language, path, target, taker, otherShape, otherWriters);

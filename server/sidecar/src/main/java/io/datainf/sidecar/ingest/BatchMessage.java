@@ -21,6 +21,11 @@ public record BatchMessage(
         long elementOffset,
         GradientBytes gradients) {
 
+    /** The same with its gradients elsewhere. */
+    public BatchMessage withGradients(GradientBytes elsewhere) {
+        return new BatchMessage(batchSeq, sampleIds, steps, allowDeleted, crc32c, elementOffset, elsewhere);
+    }
+
     /** What the message costs in memory: its gradients, as far as they are not read yet, and 8 bytes for each id and step. */
     long costBytes() {
         return gradients.byteCount() + (long) Long.BYTES * (sampleIds.length + steps.length);

@@ -3,12 +3,14 @@ package io.datainf.sidecar.rpc;
 import io.grpc.Attributes;
 import io.grpc.Context;
 import io.grpc.Contexts;
+import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerTransportFilter;
+import io.netty.channel.unix.DomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +21,7 @@ final class ClientConnection {
 
     private static final Attributes.Key<Object> CONNECTION = Attributes.Key.create("io.datainf.connection");
     private static final Context.Key<Object> CLIENT = Context.key("io.datainf.client");
+    private static final Context.Key<Boolean> ON_THIS_HOST = Context.keyWithDefault("io.datainf.on-this-host", false);
     private static final Object UNKNOWN = new Object();
 
     private ClientConnection() {}
@@ -34,6 +37,11 @@ final class ClientConnection {
         return client == null ? UNKNOWN : client;
     }
 
+    /** Whether the call that the calling thread serves came through a Unix socket. */
+    static boolean onThisHost() {
+        return ON_THIS_HOST.get();
+    }
+
     private static final class Marker extends ServerTransportFilter {
 
         @Override
@@ -47,9 +55,13 @@ final class ClientConnection {
         @Override
         public <Q, R> ServerCall.Listener<Q> interceptCall(
                 ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-            Object connection = call.getAttributes().get(CONNECTION);
-            Context context =
-                    connection == null ? Context.current() : Context.current().withValue(CLIENT, connection);
+            Attributes attributes = call.getAttributes();
+            Object connection = attributes.get(CONNECTION);
+            boolean onThisHost = attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) instanceof DomainSocketAddress;
+            Context context = Context.current().withValue(ON_THIS_HOST, onThisHost);
+            if (connection != null) {
+                context = context.withValue(CLIENT, connection);
+            }
             return Contexts.interceptCall(context, call, headers, next);
         }
     }

@@ -53,13 +53,15 @@ public final class GrpcFrontend implements AutoCloseable {
      * @param serverVersion what GetCapabilities says
      * @param runs where samples go; stays the caller's
      * @param queries computes; stays the caller's
+     * @param sharedMemory for writers on this host
      */
     public GrpcFrontend(
             String serverVersion,
             RpcLimits limits,
             RunRegistry runs,
             QueryExecutor queries,
-            IngestEvents ingestEvents) {
+            IngestEvents ingestEvents,
+            SharedMemory sharedMemory) {
         this.limits = limits;
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
         IngestContext ingest = new IngestContext(budget, limits.maxUnackedBytes(), ingestEvents, callbacks);
@@ -69,7 +71,7 @@ public final class GrpcFrontend implements AutoCloseable {
         AnalysisDecoder analysisDecoder = new AnalysisDecoder(runs, sources, solverMemoryBytes);
         this.services = List.of(
                 new RunGrpcService(runs),
-                new IngestGrpcService(runs, ingest, limits, gate),
+                new IngestGrpcService(runs, ingest, limits, gate, sharedMemory),
                 new InfluenceGrpcService(queries, queryDecoder, limits, gate, callbacks),
                 new AnalysisGrpcService(runs, queries.analyses(), analysisDecoder, limits, gate, callbacks),
                 new ExportGrpcService(runs, gate, callbacks),

@@ -7,13 +7,16 @@ import static io.datainf.sidecar.rpc.WireReader.VARINT;
 import static io.datainf.sidecar.rpc.WireReader.tag;
 
 import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.MessageLite;
 import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.SampleBatch;
+import io.datainf.proto.v1.SharedRange;
 import io.datainf.sidecar.ingest.BatchMessage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Decodes an IngestRequest as the generated parser does, to the byte, and leaves the gradients where they are.
@@ -33,9 +36,11 @@ final class IngestDecoder {
     private static final int CRC32C = tag(SampleBatch.CRC32C_FIELD_NUMBER, FIXED32);
     private static final int ELEMENT_OFFSET = tag(SampleBatch.ELEMENT_OFFSET_FIELD_NUMBER, VARINT);
     private static final int ALLOW_DELETED = tag(SampleBatch.ALLOW_DELETED_FIELD_NUMBER, VARINT);
+    private static final int SHARED = tag(SampleBatch.SHARED_GRADIENTS_FIELD_NUMBER, LENGTH_DELIMITED);
     private static final int GRADIENTS = tag(SampleBatch.GRADIENTS_FIELD_NUMBER, LENGTH_DELIMITED);
     // The generated parser allows 100 messages and groups inside each other.
     private static final int DEPTH_LEFT_IN_OPEN = 99;
+    private static final int DEPTH_LEFT_IN_BATCH = 98;
     // Steps take 1 byte on the wire and 8 in memory: beyond this many, only as many as the message may have ids.
     private static final int FEW_STEPS = 1_000;
     private static final long[] NO_NUMBERS = {};
@@ -43,6 +48,7 @@ final class IngestDecoder {
     private final MessagePieces message;
     private final WireReader in;
     private final Open.Builder open = Open.newBuilder();
+    private SharedRange.@Nullable Builder shared;
     private long batchSeq;
     private long[] sampleIds = NO_NUMBERS;
     private int sampleIdCount;
@@ -73,7 +79,7 @@ final class IngestDecoder {
         int last = 0;
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             if (tag == OPEN) {
-                mergeOpen();
+                merge(open, "open", DEPTH_LEFT_IN_OPEN);
                 last = tag;
             } else if (tag == BATCH) {
                 mergeBatch();
@@ -86,23 +92,23 @@ final class IngestDecoder {
             return new IngestMessage.Opening(open.build());
         }
         if (last == BATCH) {
-            return new IngestMessage.Samples(batch());
+            return new IngestMessage.Samples(batch(), shared == null ? null : shared.build());
         }
         return new IngestMessage.Refused(
                 new InvalidRequestException("message", "the message is empty: expected open or batch"));
     }
 
-    private void mergeOpen() {
+    private void merge(MessageLite.Builder builder, String name, int depthLeft) {
         int byteCount = in.readLength();
         int start = in.position();
         // One byte at a time: in larger buffers, a short cut of protobuf-java lets some varints of 11 bytes pass.
         CodedInputStream bytes = CodedInputStream.newInstance(new ByteArrayInputStream(in.readBytes(byteCount)), 1);
-        bytes.setRecursionLimit(DEPTH_LEFT_IN_OPEN);
+        bytes.setRecursionLimit(depthLeft);
         try {
-            open.mergeFrom(bytes);
+            builder.mergeFrom(bytes);
             bytes.checkLastTagWas(0);
         } catch (IOException e) {
-            throw new MalformedMessageException(start, "open cannot be read: %s", String.valueOf(e.getMessage()));
+            throw new MalformedMessageException(start, "%s cannot be read: %s", name, String.valueOf(e.getMessage()));
         }
     }
 
@@ -119,6 +125,9 @@ final class IngestDecoder {
             gradientsByteCount = in.readLength();
             gradientsPosition = in.position();
             in.skip(gradientsByteCount);
+        } else if (tag == SHARED) {
+            shared = shared == null ? SharedRange.newBuilder() : shared;
+            merge(shared, "shared_gradients", DEPTH_LEFT_IN_BATCH);
         } else if (tag == BATCH_SEQ) {
             batchSeq = in.readVarint();
         } else if (tag == SAMPLE_IDS) {

@@ -27,12 +27,15 @@ final class IngestGrpcService implements BindableService {
     private final IngestContext context;
     private final RpcLimits limits;
     private final DrainGate gate;
+    private final SharedMemory sharedMemory;
 
-    IngestGrpcService(RunRegistry runs, IngestContext context, RpcLimits limits, DrainGate gate) {
+    IngestGrpcService(
+            RunRegistry runs, IngestContext context, RpcLimits limits, DrainGate gate, SharedMemory sharedMemory) {
         this.runs = runs;
         this.context = context;
         this.limits = limits;
         this.gate = gate;
+        this.sharedMemory = sharedMemory;
     }
 
     @Override
@@ -57,7 +60,8 @@ final class IngestGrpcService implements BindableService {
     private StreamObserver<IngestMessage> ingest(StreamObserver<IngestResponse> observer) {
         // What grpc-java passes to services is always of this class.
         var call = (ServerCallStreamObserver<IngestResponse>) observer;
-        IngestStream stream = new IngestStream(call, runs, context, limits, gate);
+        SharedMemory shared = ClientConnection.onThisHost() ? sharedMemory : SharedMemory.none();
+        IngestStream stream = new IngestStream(call, runs, context, limits, gate, new StreamMemory(shared));
         stream.begin();
         return stream;
     }

@@ -32,6 +32,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
     private final IngestContext context;
     private final RpcLimits limits;
     private final DrainGate gate;
+    private final StreamMemory memory;
 
     // Guarded by this.
     private @Nullable IngestSession session;
@@ -44,12 +45,14 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
             RunRegistry runs,
             IngestContext context,
             RpcLimits limits,
-            DrainGate gate) {
+            DrainGate gate,
+            StreamMemory memory) {
         this.call = call;
         this.runs = runs;
         this.context = context;
         this.limits = limits;
         this.gate = gate;
+        this.memory = memory;
     }
 
     /** Takes control of the flow and asks for the first message, if the server takes streams. */
@@ -71,7 +74,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
         try {
             switch (message) {
                 case IngestMessage.Opening opening -> open(opening.open());
-                case IngestMessage.Samples samples -> take(samples.batch());
+                case IngestMessage.Samples samples -> take(samples);
                 case IngestMessage.Refused refused -> throw refused.cause();
             }
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -101,12 +104,12 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
     @Override
     public void opened(long resumeAfterBatchSeq) {
         acks.startAfter(resumeAfterBatchSeq);
-        call.onNext(IngestResponse.newBuilder()
-                .setOpened(Opened.newBuilder()
-                        .setResumeAfterBatchSeq(resumeAfterBatchSeq)
-                        .setMaxMessageBytes(limits.maxMessageBytes())
-                        .setMaxUnackedBytes(limits.maxUnackedBytes()))
-                .build());
+        Opened.Builder opened = Opened.newBuilder()
+                .setResumeAfterBatchSeq(resumeAfterBatchSeq)
+                .setMaxMessageBytes(limits.maxMessageBytes())
+                .setMaxUnackedBytes(limits.maxUnackedBytes());
+        memory.offer().ifPresent(opened::setSharedMemory);
+        call.onNext(IngestResponse.newBuilder().setOpened(opened).build());
     }
 
     @Override
@@ -126,6 +129,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
         } else {
             call.onError(StatusMapper.toException(cause));
         }
+        memory.close();
         gate.leave(this);
     }
 
@@ -143,11 +147,17 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
                 MAX_WRITER_ID_BYTES);
         ElementType elementType =
                 ElementTypes.decode(open.getElementType(), open.getElementTypeValue(), "open.element_type", violations);
+        violations.require(
+                open.getSharedMemoryBytes() >= 0,
+                "open.shared_memory_bytes",
+                "open.shared_memory_bytes is %d: expected 0 or more",
+                open.getSharedMemoryBytes());
         violations.throwIfAny();
         Run run = runs.get(RunIds.decode("open.run_id", open.getRunId()));
         WriterHello hello =
                 new WriterHello(open.getWriterId(), open.getLayoutHash(), open.getCheckpoint(), elementType);
         IngestSession opened = IngestSession.open(runs, run, hello, context, this);
+        memory.open(open.getSharedMemoryBytes());
         boolean live;
         synchronized (this) {
             live = !over;
@@ -160,13 +170,14 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
         }
     }
 
-    private void take(BatchMessage batch) {
+    private void take(IngestMessage.Samples samples) {
+        BatchMessage batch = samples.batch();
         try {
             IngestSession opened = session();
             if (opened == null) {
                 throw firstMessageMissing("batch %d came first".formatted(batch.batchSeq()));
             }
-            opened.take(batch);
+            opened.take(memory.find(samples));
         } finally {
             // gRPC frees the message when this returns: nobody shall read it afterwards.
             batch.gradients().close();
@@ -199,6 +210,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
         if (opened != null) {
             opened.abandon();
         }
+        memory.close();
         gate.leave(this);
     }
 

@@ -7,6 +7,7 @@ import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
+import io.datainf.sidecar.rpc.SharedMemory;
 import io.datainf.sidecar.server.OptionTypes.ByteCount;
 import io.datainf.sidecar.server.OptionTypes.FileMode;
 import io.datainf.sidecar.server.OptionTypes.Seconds;
@@ -72,6 +73,23 @@ final class ServeCommand implements Callable<Integer> {
                     "File mode of the Unix socket; who may write may connect. 0600: its owner, 0660: its group too."
                             + " Default: ${DEFAULT-VALUE}")
     private FileMode unixSocketMode;
+
+    @Option(
+            names = "--shared-memory",
+            paramLabel = "SIZE",
+            defaultValue = "512MiB",
+            description =
+                    "Most memory, over all writers, through which those that connect to the Unix socket hand gradients"
+                            + " over instead of sending them, for as long as they are connected. 0: none. Default: ${DEFAULT-VALUE}")
+    private ByteCount sharedMemory;
+
+    @Option(
+            names = "--shared-memory-dir",
+            paramLabel = "DIR",
+            defaultValue = "/dev/shm",
+            description = "Folder on a tmpfs for that memory, which writers see under the same path."
+                    + " Default: ${DEFAULT-VALUE}")
+    private Path sharedMemoryDirectory;
 
     @Option(
             names = "--http",
@@ -231,6 +249,8 @@ final class ServeCommand implements Callable<Integer> {
                             listen,
                             Optional.ofNullable(unixSocket),
                             unixSocketMode.permissions(),
+                            new SharedMemory.Options(
+                                    sharedMemoryDirectory, sharedMemory.bytes(), unixSocketMode.permissions()),
                             http,
                             insecure,
                             Optional.ofNullable(readyFile)),

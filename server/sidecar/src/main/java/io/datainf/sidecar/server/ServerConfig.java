@@ -5,6 +5,7 @@ import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
+import io.datainf.sidecar.rpc.SharedMemory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -66,6 +67,7 @@ record ServerConfig(
      * @param grpc TCP address of gRPC; port 0 picks a free one
      * @param unixSocket path of a Unix socket for gRPC
      * @param unixSocketMode who may do what with that socket; writing is connecting
+     * @param sharedMemory what writers on that socket may share
      * @param http TCP address for operators; port 0 picks a free one
      * @param insecure other hosts may connect, without encryption or authentication
      * @param readyFile file that gets the addresses once the server serves
@@ -74,6 +76,7 @@ record ServerConfig(
             InetSocketAddress grpc,
             Optional<Path> unixSocket,
             Set<PosixFilePermission> unixSocketMode,
+            SharedMemory.Options sharedMemory,
             InetSocketAddress http,
             boolean insecure,
             Optional<Path> readyFile) {

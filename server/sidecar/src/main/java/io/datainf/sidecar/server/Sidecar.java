@@ -8,6 +8,7 @@ import io.datainf.sidecar.admin.AdminServer;
 import io.datainf.sidecar.metrics.ServerMetrics;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.rpc.GrpcFrontend;
+import io.datainf.sidecar.rpc.SharedMemory;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -117,8 +118,10 @@ final class Sidecar implements AutoCloseable {
         calculator.warmUp();
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
         metrics.watchQueryQueue(queries::queueDepth);
-        GrpcFrontend frontend =
-                opened(parts, new GrpcFrontend(version, config.rpcLimits(), runs, queries, metrics.ingest()));
+        SharedMemory sharedMemory = shareMemory(config);
+        metrics.watchSharedMemory(sharedMemory::usedBytes);
+        GrpcFrontend frontend = opened(
+                parts, new GrpcFrontend(version, config.rpcLimits(), runs, queries, metrics.ingest(), sharedMemory));
         GrpcListeners listeners = opened(
                 parts,
                 GrpcListeners.start(
@@ -126,6 +129,19 @@ final class Sidecar implements AutoCloseable {
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
         sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;
+    }
+
+    private static SharedMemory shareMemory(ServerConfig config) {
+        SharedMemory.Options options = config.listeners().sharedMemory();
+        if (config.listeners().unixSocket().isEmpty() || options.limitBytes() == 0) {
+            return SharedMemory.none();
+        }
+        try {
+            return SharedMemory.open(options, config.storage().dataDirectory());
+        } catch (IOException e) {
+            LOG.warn("writers share no memory, but send through the Unix socket: {}", e.getMessage());
+            return SharedMemory.none();
+        }
     }
 
     private void announce(String version, String engine, RunRegistry runs) throws IOException {

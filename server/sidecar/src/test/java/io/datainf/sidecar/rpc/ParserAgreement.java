@@ -46,9 +46,14 @@ final class ParserAgreement {
         }
         switch (taken) {
             case IngestMessage.Opening(var open) -> assertThat(open).isEqualTo(expected.getOpen());
-            case IngestMessage.Samples(var batch) -> {
+            case IngestMessage.Samples(var batch, var shared) -> {
                 assertThat(expected.getMessageCase()).isEqualTo(IngestRequest.MessageCase.BATCH);
                 requireEqual(batch, expected.getBatch());
+                assertThat(shared)
+                        .isEqualTo(
+                                expected.getBatch().hasSharedGradients()
+                                        ? expected.getBatch().getSharedGradients()
+                                        : null);
             }
             case IngestMessage.Refused refused ->
                 assertThat(expected.getMessageCase())

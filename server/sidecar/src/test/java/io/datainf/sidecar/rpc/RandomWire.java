@@ -96,7 +96,7 @@ final class RandomWire {
     private byte[] batchFields() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         for (int i = random.nextInt(12); i > 0; i--) {
-            switch (random.nextInt(11)) {
+            switch (random.nextInt(12)) {
                 case 0 -> varintField(out, 1, number());
                 case 1 -> {
                     varint(out, tag(2, FIXED64));
@@ -112,9 +112,18 @@ final class RandomWire {
                 case 6 -> varintField(out, 5, number());
                 case 7 -> varintField(out, 6, random.nextInt(3));
                 case 8 -> unknown(out, 7 + random.nextInt(8), 1);
+                case 10 -> field(out, 7, rangeFields());
                 case 9 -> unknown(out, 1 + random.nextInt(300), 1);
                 default -> field(out, 15, bytes(random.nextInt(40)));
             }
+        }
+        return out.toByteArray();
+    }
+
+    private byte[] rangeFields() {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        for (int i = random.nextInt(4); i > 0; i--) {
+            varintField(out, 1 + random.nextInt(3), number());
         }
         return out.toByteArray();
     }

@@ -73,7 +73,7 @@ final class TestServer implements AutoCloseable {
         runs = RunRegistry.open(dataDirectory, memoryBudgetBytes, StoreEvents.NONE, storeOptions);
         calculator = InfluenceCalculator.create(KERNEL_THREADS);
         queries = new QueryExecutor(calculator, queryLimits, events);
-        frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events);
+        frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events, SharedMemory.none());
         NettyServerBuilder builder =
                 NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         frontend.configure(builder);

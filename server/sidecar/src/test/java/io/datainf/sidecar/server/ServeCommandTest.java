@@ -10,6 +10,7 @@ import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
+import io.datainf.sidecar.rpc.SharedMemory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -47,6 +48,9 @@ class ServeCommandTest {
         assertThat(ReadyFile.text(config.listeners().http())).isEqualTo("127.0.0.1:9464");
         assertThat(config.listeners().unixSocket()).isEmpty();
         assertThat(config.listeners().unixSocketMode()).isEqualTo(PosixFilePermissions.fromString("rw-------"));
+        assertThat(config.listeners().sharedMemory())
+                .isEqualTo(new SharedMemory.Options(
+                        Path.of("/dev/shm"), 512L << 20, PosixFilePermissions.fromString("rw-------")));
         assertThat(config.listeners().insecure()).isFalse();
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
@@ -71,6 +75,8 @@ class ServeCommandTest {
                 "--listen=[::1]:1",
                 "--unix-socket=u",
                 "--unix-socket-mode=0660",
+                "--shared-memory=12MiB",
+                "--shared-memory-dir=m",
                 "--http=localhost:2",
                 "--insecure",
                 "--ready-file=r",
@@ -91,6 +97,9 @@ class ServeCommandTest {
         assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
         assertThat(config.listeners().unixSocket()).hasValue(Path.of("u"));
         assertThat(config.listeners().unixSocketMode()).isEqualTo(PosixFilePermissions.fromString("rw-rw----"));
+        assertThat(config.listeners().sharedMemory())
+                .isEqualTo(new SharedMemory.Options(
+                        Path.of("m"), 12L << 20, PosixFilePermissions.fromString("rw-rw----")));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
         assertThat(config.listeners().insecure()).isTrue();
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));

@@ -9,6 +9,7 @@ import io.datainf.engine.store.DataDirectoryInUseException;
 import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
+import io.datainf.sidecar.rpc.SharedMemory;
 import io.grpc.ManagedChannel;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -140,6 +141,8 @@ class SidecarTest {
                         grpc,
                         Optional.of(folder.resolve("grpc.sock")),
                         PosixFilePermissions.fromString("rw-------"),
+                        new SharedMemory.Options(
+                                Path.of("/dev/shm"), 64L << 20, PosixFilePermissions.fromString("rw-------")),
                         http,
                         false,
                         Optional.of(folder.resolve("ready.json"))),
