@@ -16,6 +16,7 @@ def test_defaults() -> None:
         "max_buffered_bytes": 64 << 20,
         "block_timeout_seconds": 600.0,
         "message_bytes": 2 << 20,
+        "shared_memory": True,
         "linger_seconds": 0.01,
         "retry_deadline_seconds": 300.0,
         "retry_initial_seconds": 0.1,
