@@ -54,16 +54,18 @@ def test_rows_per_message_fills_a_message_and_never_more(
     assert len(message) <= message_bytes
 
 
+@pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("dtype", ["<f4", "<f2", "<u2"])
-def test_fragments_cover_the_sample_in_order_within_the_limit(dtype: str) -> None:
-    row = np.arange(1000).astype(dtype).reshape(1, -1)
-    messages = list(fragment_messages(9, Rows([7], [-3], row), 1024))
+def test_fragments_cover_the_samples_in_order_within_the_limit(dtype: str, count: int) -> None:
+    ids, steps = list(range(7, 7 + count)), [-3] * count
+    row = np.arange(1000).astype(dtype).reshape(count, -1)
+    messages = list(fragment_messages(9, Rows(ids, steps, row), 1024))
     batches = [IngestRequest.FromString(message).batch for message in messages]
     assert max(map(len, messages)) <= 1024
     assert len(batches) > 1
     next_offset = 0
     for batch in batches:
-        assert (batch.batch_seq, list(batch.sample_ids), list(batch.steps)) == (9, [7], [-3])
+        assert (batch.batch_seq, list(batch.sample_ids), list(batch.steps)) == (9, ids, steps)
         assert batch.element_offset == next_offset
         assert batch.crc32c == google_crc32c.value(batch.gradients)
         next_offset += len(batch.gradients) // row.itemsize

@@ -74,7 +74,7 @@ def test_open_region_takes_only_the_servers_file(tmp_path: Path) -> None:
     place = shared.take(3)
     assert place is not None
     assert place.byte_offset >= len(TOKEN)
-    place.bytes()[:] = [1, 2, 3]
+    place.rows(np.zeros((1, 3), np.uint8))[:] = [[1, 2, 3]]
     begin = place.byte_offset
     assert file.read_bytes()[begin : begin + 3] == b"\1\2\3"
 
@@ -213,4 +213,29 @@ def test_real_server_stores_what_lies_there(server: ServerProcess, dimension: in
                 for sample_id, row in zip(chunk.ids, chunk.gradients, strict=True)
             }
         assert all(np.array_equal(stored[k], gradients[k]) for k in range(9))
+        run.delete()
+
+
+def test_batches_for_shared_memory_that_is_full_go_through_the_socket_in_fragments(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dimension, count = 300_000, 40
+    gradients = np.random.default_rng(2).standard_normal((count, dimension), np.float32)
+    take, calls = SharedRegion.take, []
+
+    def sometimes(region: SharedRegion, byte_count: int) -> Any:
+        calls.append(byte_count)
+        return None if len(calls) % 3 else take(region, byte_count)
+
+    monkeypatch.setattr(SharedRegion, "take", sometimes)
+    with datainf.Client(server.target) as client:
+        run = client.create_run("full", [datainf.Block("b", 1, dimension)])
+        with run.writer() as writer:
+            for k in range(count):
+                writer.add(k, gradients[k])
+        assert max(calls) > 4 << 20  # more than a message takes
+        norms = run.squared_norms()
+        expected = (gradients[norms.ids.astype(int)].astype(float) ** 2).sum(axis=1)
+        np.testing.assert_allclose(norms.values, expected, rtol=1e-6)
+        assert len(norms.ids) == count
         run.delete()

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from datainf._frames import Rows, batch_message, fragment_messages, shared_message
+from datainf._frames import (
+    Rows,
+    batch_message,
+    fragment_messages,
+    rows_per_message,
+    shared_message,
+)
 from datainf._shared import Place
 
 
@@ -29,7 +35,6 @@ class Batch:
         rows: Samples that are the batch's own, of which messages are yet to be made.
         messages: As it goes on the wire, once or again; empty until they are made.
         shared: Samples that the messages refer to, in memory shared with the server.
-        place: That memory.
     """
 
     sample_count: int
@@ -39,7 +44,6 @@ class Batch:
     rows: Rows | None = None
     messages: Sequence[bytes] = ()
     shared: Rows | None = None
-    place: Place | None = None
 
     @staticmethod
     def of(rows: Rows) -> Batch:
@@ -57,34 +61,33 @@ class Batch:
 
     def withdraw(self) -> None:
         """Forgets messages that refer to memory of an earlier stream; they are made again."""
-        if self.place is not None:
+        if self.shared is not None:
             self.rows, self.shared = self.shared, None
             self.messages = ()
-            self.place = None
 
     def free(self) -> None:
         """Gives back what it holds; it is durable."""
-        if self.place is not None:
-            self.place.free()
-            self.shared = self.place = None
+        if self.shared is not None and self.shared.place is not None:
+            self.shared.place.free()
+            self.shared = None
 
     def largest_bytes(self) -> int:
         """Returns about the size of its largest message."""
         return max(map(len, self.messages), default=min(self.gradient_bytes, self.message_bytes))
 
     def share(self, rows: Rows, place: Place, *, allow_deleted: bool) -> tuple[bytes, Rows]:
-        """Copies the gradients of `rows` to `place`; returns the message, and the rows there."""
-        memory = place.bytes().view(rows.gradients.dtype).reshape(rows.gradients.shape)
-        memory[:] = rows.gradients
-        there = Rows(rows.sample_ids, rows.steps, memory)
-        message = shared_message(
-            self.batch_seq, there, place.byte_offset, allow_deleted=allow_deleted
-        )
+        """Has the gradients of `rows` lie in `place`; returns the message, and the rows there."""
+        there = rows
+        if rows.place is not place:
+            memory = place.rows(rows.gradients)
+            memory[:] = rows.gradients
+            there = Rows(rows.sample_ids, rows.steps, memory, place)
+        message = shared_message(self.batch_seq, there, place, allow_deleted=allow_deleted)
         return message, there
 
     def serialize(self, rows: Rows, *, allow_deleted: bool) -> list[bytes]:
-        """Returns the messages: one, or the fragments of a sample that is larger than a message."""
-        if len(rows.sample_ids) == 1:
+        """Returns the messages: one, or the fragments of samples that are larger than a message."""
+        if len(rows.sample_ids) > rows_per_message(rows.gradients[0].nbytes, self.message_bytes):
             return list(
                 fragment_messages(
                     self.batch_seq, rows, self.message_bytes, allow_deleted=allow_deleted

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datainf._proto.v1 import ingest_service_pb2
+from datainf._shared import Place
 
 # Tags of length-delimited fields: number << 3 | 2.
 _BATCH_TAG = bytes([ingest_service_pb2.IngestRequest.BATCH_FIELD_NUMBER << 3 | 2])
@@ -27,6 +28,10 @@ _GRADIENTS_TAG = bytes([ingest_service_pb2.SampleBatch.GRADIENTS_FIELD_NUMBER <<
 _SAMPLE_OVERHEAD_BYTES = 8 + 10
 _MESSAGE_OVERHEAD_BYTES = 64
 
+# Each message costs both ends the same, however much it is about.
+_SHARED_BATCH_BYTES = 8 << 20
+_LEAST_LONG_ROW_BYTES = 32 << 10
+
 
 @dataclasses.dataclass(slots=True)
 class Rows:
@@ -36,11 +41,13 @@ class Rows:
         sample_ids: Ids, [k].
         steps: Steps, [k], or empty.
         gradients: Rows as they go on the wire, [k, D], C-contiguous.
+        place: Where they lie, if that is memory shared with the server.
     """
 
     sample_ids: list[int]
     steps: list[int]
     gradients: npt.NDArray[Any]
+    place: Place | None = None
 
     def copy(self) -> Rows:
         """Returns the same samples in memory of their own."""
@@ -95,14 +102,14 @@ def batch_message(
 
 
 def shared_message(
-    batch_seq: int, rows: Rows, byte_offset: int, *, allow_deleted: bool = False
+    batch_seq: int, rows: Rows, place: Place, *, allow_deleted: bool = False
 ) -> bytes:
     """Returns a serialized IngestRequest whose gradients lie in shared memory.
 
     Args:
         batch_seq: Number of the batch.
-        rows: Samples, with their gradients in the shared memory.
-        byte_offset: Where they are there.
+        rows: Samples.
+        place: Where their gradients lie.
         allow_deleted: Whether samples that were deleted may come back.
     """
     batch = ingest_service_pb2.SampleBatch(
@@ -112,7 +119,7 @@ def shared_message(
         crc32c=google_crc32c.value(rows.gradients.reshape(-1).view(np.uint8)),
         allow_deleted=allow_deleted,
         shared_gradients=ingest_service_pb2.SharedRange(
-            byte_offset=byte_offset, byte_count=rows.gradients.nbytes
+            byte_offset=place.byte_offset, byte_count=rows.gradients.nbytes
         ),
     )
     return ingest_service_pb2.IngestRequest(batch=batch).SerializeToString()
@@ -123,19 +130,32 @@ def rows_per_message(row_bytes: int, message_bytes: int) -> int:
     return (message_bytes - _MESSAGE_OVERHEAD_BYTES) // (row_bytes + _SAMPLE_OVERHEAD_BYTES)
 
 
+def rows_per_batch(row_bytes: int, message_bytes: int, *, shared: bool) -> int:
+    """Returns how many samples to send in one batch, if there are so many.
+
+    What lies in shared memory need not fit into a message; but if that memory is gone, the ids go
+    with each fragment, so small samples are no more than one message takes.
+    """
+    count = max(rows_per_message(row_bytes, message_bytes), 1)
+    if shared and row_bytes >= _LEAST_LONG_ROW_BYTES:
+        count = max(count, _SHARED_BATCH_BYTES // row_bytes)
+    return count
+
+
 def fragment_messages(
-    batch_seq: int, sample: Rows, message_bytes: int, *, allow_deleted: bool = False
+    batch_seq: int, rows: Rows, message_bytes: int, *, allow_deleted: bool = False
 ) -> Iterator[bytes]:
-    """Yields the fragments of one sample that is larger than a message."""
-    elements = sample.gradients.reshape(-1)
-    room = message_bytes - _MESSAGE_OVERHEAD_BYTES - _SAMPLE_OVERHEAD_BYTES
+    """Yields the fragments of samples that are larger than a message."""
+    elements = rows.gradients.reshape(-1)
+    ids_bytes = _SAMPLE_OVERHEAD_BYTES * len(rows.sample_ids)
+    room = message_bytes - _MESSAGE_OVERHEAD_BYTES - ids_bytes
     length = max(room // elements.itemsize, 1)
     for offset in range(0, elements.size, length):
         piece = elements[offset : offset + length]
         yield batch_message(
             batch_seq,
-            sample.sample_ids,
-            sample.steps,
+            rows.sample_ids,
+            rows.steps,
             [piece],
             offset,
             allow_deleted=allow_deleted,

@@ -11,7 +11,7 @@ import grpc
 
 from datainf._batch import Batch, Limits
 from datainf._errors import DataInfError, DeadlineExceededError, WriterFullError, error_of
-from datainf._frames import Rows, rows_per_message
+from datainf._frames import Rows, rows_per_batch
 from datainf._options import WriterOptions
 from datainf._shared import SharedRegion
 from datainf._staging import Stage
@@ -71,7 +71,7 @@ class Outbox:
                     self._refuse(len(rows.sample_ids))
                     return
                 self._tally.take(len(rows.sample_ids), rows.gradients.nbytes)
-            most = max(rows_per_message(self._row_bytes, self._message_bytes), 1)
+            most = self._rows_per_batch()
         accepted = 0
         for piece in rows.pieces(most):
             self._put_piece(piece, deadline, accepted)
@@ -280,6 +280,9 @@ class Outbox:
         buffered = self._tally["buffered_bytes"]
         return buffered == 0 or buffered + gradient_bytes <= self._options.max_buffered_bytes
 
+    def _rows_per_batch(self) -> int:
+        return rows_per_batch(self._row_bytes, self._message_bytes, shared=self._region is not None)
+
     def _is_opened_once(self) -> bool:
         return self._message_bytes > 0
 
@@ -295,7 +298,7 @@ class Outbox:
 
     def _place(self, batch: Batch, piece: Rows) -> Batch | None:
         """Numbers the batch of a large piece, or stages a small one; returns what that sealed."""
-        fitting = rows_per_message(self._row_bytes, self._message_bytes)
+        fitting = self._rows_per_batch()
         if 2 * len(piece.sample_ids) >= fitting:
             self._seal()
             self._append(batch)
@@ -303,7 +306,7 @@ class Outbox:
         sealed = None
         if not self._stage.has_place_for(piece, fitting):
             sealed = self._seal()
-        self._stage.append(piece, fitting)
+        self._stage.append(piece, fitting, self._region)
         if len(self._stage) == fitting:
             sealed = self._seal()
         elif not self._batches and len(self._stage) == len(piece.sample_ids):
@@ -395,7 +398,9 @@ class Outbox:
     def _make(self, batch: Batch, rows: Rows) -> None:
         with self._lock:
             region = self._region
-            place = None if region is None else region.take(rows.gradients.nbytes)
+            place = rows.place
+            if place is None or place.region is not region:
+                place = None if region is None else region.take(rows.gradients.nbytes)
         if place is None:
             messages = batch.serialize(rows, allow_deleted=self._allow_deleted)
             with self._lock:
@@ -404,7 +409,7 @@ class Outbox:
             return
         message, there = batch.share(rows, place, allow_deleted=self._allow_deleted)
         with self._lock:
-            batch.messages, batch.shared, batch.place = [message], there, place
+            batch.messages, batch.shared = [message], there
             if region is not self._region:
                 batch.withdraw()  # the stream has ended
             self._work.notify_all()

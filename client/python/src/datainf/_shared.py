@@ -37,9 +37,14 @@ class Place:
     byte_count: int
     is_free: bool = False
 
-    def bytes(self) -> npt.NDArray[np.uint8]:
-        """Returns its memory, shape [byte_count]."""
-        return self.region.memory[self.byte_offset : self.byte_offset + self.byte_count]
+    def rows(self, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Returns its memory as rows of the dtype and length of those of `like`, as many as fit."""
+        memory = self.region.memory[self.byte_offset : self.byte_offset + self.byte_count]
+        return memory.view(like.dtype).reshape(-1, like.shape[1])
+
+    def shorten(self, byte_count: int) -> None:
+        """Gives back what is behind the first `byte_count` bytes, if nothing was taken since."""
+        self.region.shorten(self, byte_count)
 
     def free(self) -> None:
         """Gives it back to its region."""
@@ -61,7 +66,7 @@ class SharedRegion:
             begin: What is before stays as it is.
         """
         self.memory = memory
-        self._begin = -(-begin // _ALIGNMENT) * _ALIGNMENT
+        self._begin = _aligned(begin)
         self._next = self._begin
         self._places: collections.deque[Place] = collections.deque()  # in the order given
 
@@ -72,8 +77,14 @@ class SharedRegion:
             return None
         place = Place(self, begin, byte_count)
         self._places.append(place)
-        self._next = -(-(begin + byte_count) // _ALIGNMENT) * _ALIGNMENT
+        self._next = _aligned(begin + byte_count)
         return place
+
+    def shorten(self, place: Place, byte_count: int) -> None:
+        """See `Place.shorten`."""
+        if self._places and self._places[-1] is place:
+            place.byte_count = byte_count
+            self._next = _aligned(place.byte_offset + byte_count)
 
     def forget_free_places(self) -> None:
         """Lets go of places that are free and have none before them."""
@@ -90,6 +101,10 @@ class SharedRegion:
                 return self._next
             return self._begin if self._begin + byte_count <= oldest else None
         return self._next if self._next + byte_count <= oldest else None
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
 def open_region(offer: ingest_service_pb2.SharedMemory) -> SharedRegion | None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datainf._frames import Rows
+from datainf._shared import Place, SharedRegion
 
 # Rows are copied side by side into memory for a whole message; what is used for more than one
 # message stays warm in the processor's caches.
@@ -24,6 +25,7 @@ class Stage:
         self._known: set[int] = set()
         self._begun = 0.0
         self._room: npt.NDArray[Any] | None = None
+        self._place: Place | None = None
         self._spares: list[npt.NDArray[Any]] = []
 
     def __len__(self) -> int:
@@ -42,13 +44,13 @@ class Stage:
             and bool(self._steps) == bool(piece.steps)
         )
 
-    def append(self, piece: Rows, most: int) -> None:
-        """Copies `piece` in, for which there must be a place."""
+    def append(self, piece: Rows, most: int, region: SharedRegion | None = None) -> None:
+        """Copies `piece` in, to memory of `region` if it has any; there must be a place for it."""
         begin = len(self._sample_ids)
-        if self._room is None or (begin == 0 and len(self._room) != most):
-            self._room = self._empty(most, piece.gradients)
         if begin == 0:
             self._begun = time.monotonic()
+            self._make_room(most, piece.gradients, region)
+        assert self._room is not None  # noqa: S101  # made with the first
         self._room[begin : begin + len(piece.sample_ids)] = piece.gradients
         self._sample_ids += piece.sample_ids
         self._steps += piece.steps
@@ -59,11 +61,15 @@ class Stage:
         assert self._room is not None  # noqa: S101  # something is staged
         count = len(self._sample_ids)
         gradients = self._room[:count]
-        if 2 * count < len(self._room):
+        place, self._place = self._place, None
+        if place is not None:
+            place.shorten(gradients.nbytes)
+            self._room = None
+        elif 2 * count < len(self._room):
             gradients = gradients.copy()  # few samples must not hold the memory of many
         else:
             self._room = None
-        rows = Rows(self._sample_ids, self._steps, gradients)
+        rows = Rows(self._sample_ids, self._steps, gradients, place)
         self.clear()
         return rows
 
@@ -76,17 +82,18 @@ class Stage:
     def reuse(self, rows: Rows) -> None:
         """Takes back the memory of rows that are in a message now."""
         room = rows.gradients.base
-        if (
-            room is not None
-            and room.ndim == rows.gradients.ndim
-            and len(self._spares) < _MAX_SPARES
-        ):
+        if room is not None and rows.place is None and len(self._spares) < _MAX_SPARES:
             self._spares.append(room)
 
-    def _empty(self, most: int, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _make_room(self, most: int, like: npt.NDArray[Any], region: SharedRegion | None) -> None:
         shape = (most, like.shape[1])
-        while self._spares:
-            room = self._spares.pop()
-            if room.shape == shape:
-                return room
-        return np.empty(shape, like.dtype)
+        self._place = None if region is None else region.take(most * like[0].nbytes)
+        if self._place is not None:
+            self._room = self._place.rows(like)
+        elif self._room is None or self._room.shape != shape:
+            self._room = None
+            while self._spares and self._room is None:
+                spare = self._spares.pop()
+                self._room = spare if spare.shape == shape else None
+            if self._room is None:
+                self._room = np.empty(shape, like.dtype)

@@ -24,7 +24,7 @@ record IngestScale(
         int askedRounds,
         int trainerSteps) {
 
-    static final IngestScale FULL = new IngestScale(1_500_000_000, 3, 7, 3, 384, Duration.ofSeconds(4), 5, 4_000);
+    static final IngestScale FULL = new IngestScale(1_500_000_000, 2, 5, 2, 384, Duration.ofSeconds(4), 5, 4_000);
 
     /** Shows that the suite runs. */
     static final IngestScale QUICK = new IngestScale(150_000_000, 1, 1, 1, 96, Duration.ofSeconds(2), 1, 400);

@@ -16,6 +16,9 @@ final class MemoryBalance {
     /** How much longer ago a run must have been asked than the one it makes room for. */
     static final Duration IDLE = Duration.ofMinutes(1);
 
+    /** How long memory that no rows take is kept for others; it is within the budget all the while. */
+    static final Duration SPARE = Duration.ofMinutes(10);
+
     // Bounds the time that a step takes, and what is out of memory between its two halves.
     private static final long STEP_BYTES = 256L << 20;
 
@@ -27,7 +30,7 @@ final class MemoryBalance {
 
     /** Takes a step. */
     void step(List<Run> runs, Duration idle) {
-        budget.memory().giveBack(idle);
+        budget.memory().giveBack(SPARE);
         runs.forEach(Run::discardEvicted);
         Optional<Run> wanting = runs.stream()
                 .filter(run -> run.lastAskedNanos() != Run.NEVER && run.residentCount() < run.sampleCount())

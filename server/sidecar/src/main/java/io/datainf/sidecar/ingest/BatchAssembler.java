@@ -62,13 +62,13 @@ final class BatchAssembler {
         return batch;
     }
 
-    /** Whether a sample has arrived in part. */
+    /** Whether a batch has arrived in part. */
     synchronized boolean incomplete() {
         return partial != null;
     }
 
     /**
-     * Checks that no sample is left in part.
+     * Checks that no batch is left in part.
      *
      * @throws InvalidBatchException if one is
      */
@@ -98,7 +98,7 @@ final class BatchAssembler {
         long totalBytes = sampleCount * sampleBytes;
         int gotBytes = message.gradients().byteCount();
         boolean whole = gotBytes == totalBytes;
-        boolean fragment = sampleCount == 1 && gotBytes > 0 && gotBytes < totalBytes;
+        boolean fragment = gotBytes > 0 && gotBytes < totalBytes;
         if (message.elementOffset() != 0) {
             throw new InvalidBatchException(
                     "batch.element_offset",
@@ -129,7 +129,7 @@ final class BatchAssembler {
         int gotBytes = message.gradients().byteCount();
         long missingBytes = batch.totalBytes() - batch.arrivedBytes();
         if (gotBytes == 0 || gotBytes > missingBytes) {
-            throw wrongLength(message, "1 to %d, what the sample still lacks".formatted(missingBytes));
+            throw wrongLength(message, "1 to %d, what the batch still lacks".formatted(missingBytes));
         }
         requireWholeElements(message);
     }
@@ -168,13 +168,13 @@ final class BatchAssembler {
     private InvalidBatchException incompleteBatch(ArrivedBatch batch, String event) {
         return new InvalidBatchException(
                 "batch.gradients",
-                "%s while sample %s of batch %d had got %d bytes: expected %d (%d elements * %d bytes)"
+                "%s while batch %d had got %d bytes: expected %d (%d samples * %d elements * %d bytes)"
                         .formatted(
                                 event,
-                                Long.toUnsignedString(batch.sampleIds()[0]),
                                 batch.batchSeq(),
                                 batch.arrivedBytes(),
                                 batch.totalBytes(),
+                                batch.sampleIds().length,
                                 dimension,
                                 elementType.byteCount()));
     }

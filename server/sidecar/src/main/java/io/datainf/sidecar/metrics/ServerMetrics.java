@@ -117,7 +117,7 @@ public final class ServerMetrics implements AutoCloseable {
                 StorageFigures::memoryBudgetBytes);
         gauge(
                 MeterNames.ROW_MEMORY_SPARE,
-                "Memory that rows have let go, kept for others for a minute",
+                "Memory that rows have let go, kept for others for ten minutes",
                 "bytes",
                 figures,
                 StorageFigures::spareMemoryBytes);
