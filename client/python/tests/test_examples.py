@@ -19,10 +19,12 @@ READMES = [Path(__file__).parents[1] / "README.md", Path(__file__).parents[3] / 
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """Yields the public classes and their public functions."""
+    """Yields the public functions and classes, and these classes' public functions."""
     for name in datainf.__all__:
         thing = getattr(datainf, name)
-        if inspect.isclass(thing):
+        if inspect.isfunction(thing):
+            yield name, thing
+        elif inspect.isclass(thing):
             yield name, thing
             for attribute, member in vars(thing).items():
                 if inspect.isfunction(member) and not attribute.startswith("_"):
