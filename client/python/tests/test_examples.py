@@ -67,12 +67,26 @@ def test_everything_public_is_documented() -> None:
         assert inspect.getdoc(thing), name
 
 
-@pytest.mark.parametrize("readme", READMES, ids=["client", "repository"])
+def examples_in_readmes() -> list[Any]:
+    return [
+        pytest.param(code, id=f"{readme.parent.name}-{number}")
+        for readme in READMES
+        for number, code in enumerate(
+            re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+        )
+    ]
+
+
+@pytest.mark.parametrize("code", examples_in_readmes())
 def test_readme_example_runs(
-    readme: Path, server: ServerProcess, capsys: pytest.CaptureFixture[str]
+    code: str,
+    server: ServerProcess,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)[0]
     assert code.count("\n") <= 12, "it says that it is short"
     assert "unix:/tmp/datainf.sock" in code
+    monkeypatch.chdir(tmp_path)  # for what it writes
     exec(code.replace("unix:/tmp/datainf.sock", server.target), {})  # noqa: S102
     assert capsys.readouterr().out

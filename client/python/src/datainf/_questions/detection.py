@@ -33,7 +33,7 @@ class Detection:
     high: float
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ClassDetection:
     """How well one column of scores finds, for each validation point, the samples of its label.
 

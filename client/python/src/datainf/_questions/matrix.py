@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 _MOST_EACH = 5
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class InfluenceMatrix(Result):
     """Scores of all samples for each validation point.
 
@@ -87,19 +87,20 @@ class InfluenceMatrix(Result):
         """
         return plots.matrix(ax, self.scores)
 
-    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:
+    def table(self, *, sign: Sign = "paper") -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns by name, [m * n] each: those of one point together."""
         points, count = self.scores.shape
-        table: dict[str, npt.NDArray[Any]] = {
+        found: dict[str, npt.NDArray[Any]] = {
             "validation_index": np.repeat(np.arange(points), count),
             "sample_id": np.tile(self.ids, points),
         }
         if self.point_labels is not None:
-            table["validation_label"] = np.repeat(self.point_labels, count)
+            found["validation_label"] = np.repeat(self.point_labels, count)
         if self.labels is not None:
-            table["label"] = np.tile(self.labels, points)
+            found["label"] = np.tile(self.labels, points)
         for name, column in self.columns.items():
-            table[name] = in_sign_of(name, column, sign).reshape(-1)
-        return table
+            found[name] = in_sign_of(name, column, sign).reshape(-1)
+        return found
 
     def _page(
         self, texts: ById | None, images: ById | None, rows: int, sign: Sign

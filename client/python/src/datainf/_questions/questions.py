@@ -15,7 +15,7 @@ from datainf._questions.matrix import InfluenceMatrix
 from datainf._questions.points import Aggregation
 from datainf._questions.ranking import Ranking
 from datainf._questions.result import read_only, read_only_columns
-from datainf._questions.scores import Options, score
+from datainf._questions.scores import Options, Progress, score
 from datainf._questions.selection import Selection, choose
 from datainf._run import Run
 
@@ -34,6 +34,7 @@ def most_harmful(
     baselines: bool = True,
     self_influence: bool | None = None,
     min_revision: int = 0,
+    on_progress: Progress | None = None,
 ) -> Ranking:
     """Returns the training samples that hurt the validation loss most: the greatest scores.
 
@@ -60,6 +61,7 @@ def most_harmful(
             the server has it already, or it takes 2 seconds at most; else `Ranking.notes` says what
             it would take.
         min_revision: Answer only from this revision or a later one, e.g. `Writer.flush()`'s.
+        on_progress: Called with the share of the work done, 0 to 1.
 
     Raises:
         TypeError: A dtype is wrong.
@@ -79,6 +81,7 @@ def most_harmful(
         self_influence=self_influence,
         losses=losses,
         min_revision=min_revision,
+        on_progress=on_progress,
     )
     asked = Aggregated(
         run,
@@ -105,6 +108,7 @@ def most_helpful(
     baselines: bool = True,
     self_influence: bool | None = None,
     min_revision: int = 0,
+    on_progress: Progress | None = None,
 ) -> Ranking:
     """Returns the training samples that lower the validation loss most: the least scores.
 
@@ -123,6 +127,7 @@ def most_helpful(
         self_influence=self_influence,
         losses=losses,
         min_revision=min_revision,
+        on_progress=on_progress,
     )
     asked = Aggregated(
         run,
@@ -151,6 +156,7 @@ def mislabeled(
     baselines: bool = True,
     self_influence: bool | None = None,
     min_revision: int = 0,
+    on_progress: Progress | None = None,
 ) -> Ranking:
     """Returns training samples whose label may be wrong, the most suspicious (harmful) first.
 
@@ -175,6 +181,7 @@ def mislabeled(
         baselines: Whether to compute them.
         self_influence: Whether self-influence is among them.
         min_revision: Answer only from this revision or a later one.
+        on_progress: Called with the share of the work done, 0 to 1.
 
     Raises:
         TypeError: A dtype is wrong.
@@ -194,6 +201,7 @@ def mislabeled(
         self_influence=self_influence,
         losses=losses,
         min_revision=min_revision,
+        on_progress=on_progress,
     )
     asked = Aggregated(
         run,
@@ -219,6 +227,7 @@ def influence(
     baselines: bool = True,
     self_influence: bool | None = None,
     min_revision: int = 0,
+    on_progress: Progress | None = None,
 ) -> InfluenceMatrix:
     """Returns the score of every training sample for every validation point, [m, n].
 
@@ -238,6 +247,7 @@ def influence(
         baselines: Whether to compute them. The answer holds [m, n] numbers for each.
         self_influence: Whether self-influence is among them.
         min_revision: Answer only from this revision or a later one.
+        on_progress: Called with the share of the work done, 0 to 1.
 
     Raises:
         TypeError: A dtype is wrong.
@@ -261,6 +271,7 @@ def influence(
         self_influence=self_influence,
         losses=losses,
         min_revision=min_revision,
+        on_progress=on_progress,
     )
     scores = score(run, gradients, options)
     order = np.argsort(scores.ids)
@@ -300,6 +311,7 @@ def select(
     baselines: bool = True,
     self_influence: bool | None = None,
     min_revision: int = 0,
+    on_progress: Progress | None = None,
 ) -> Selection:
     """Returns which training samples to keep for training again: the most helpful share.
 
@@ -322,6 +334,7 @@ def select(
         baselines: Whether to compute them.
         self_influence: Whether self-influence is among them.
         min_revision: Answer only from this revision or a later one.
+        on_progress: Called with the share of the work done, 0 to 1.
 
     Raises:
         TypeError: A dtype is wrong.
@@ -345,6 +358,7 @@ def select(
         self_influence=self_influence,
         losses=losses,
         min_revision=min_revision,
+        on_progress=on_progress,
     )
     asked = Aggregated(
         run,

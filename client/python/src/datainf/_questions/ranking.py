@@ -35,7 +35,7 @@ _TITLES = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Ranking(Result):
     """Samples, first those that answer the question best; ties go to the smaller sample id.
 
@@ -106,7 +106,8 @@ class Ranking(Result):
         known = {"label": self.labels, "flagged": self.flagged}
         return {name: column for name, column in known.items() if column is not None}
 
-    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:
+    def table(self, *, sign: Sign = "paper") -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns by name, [k] each: ranks, ids, what is known, scores, their ranks."""
         return {
             "rank": self.ranks[self.method],
             "sample_id": self.ids,

@@ -44,8 +44,8 @@ class Result(abc.ABC):
     __slots__ = ()
 
     @abc.abstractmethod
-    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:
-        """Returns the columns of the table, of equal lengths."""
+    def table(self, *, sign: Sign = "paper") -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns of the table by name, of equal lengths; `sign` as for `to_pandas`."""
 
     @abc.abstractmethod
     def _page(
@@ -82,7 +82,7 @@ class Result(abc.ABC):
             >>> list(result.to_pandas().columns)
             ['rank', 'sample_id', 'datainf']
         """
-        return pandas_table(self._table(sign))
+        return pandas_table(self.table(sign=sign))
 
     def to_arrow(self, *, sign: Sign = "paper") -> pa.Table:
         """Returns the table as one of Arrow. Arguments and errors as `to_pandas`, with pyarrow.
@@ -91,7 +91,7 @@ class Result(abc.ABC):
             >>> datainf.most_harmful(run, np.ones(run.dimension)).to_arrow().num_rows
             2
         """
-        return arrow_table(self._table(sign))
+        return arrow_table(self.table(sign=sign))
 
     def to_html(
         self,

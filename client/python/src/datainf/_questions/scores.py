@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from datainf._result import QueryResult, Snapshot
 from datainf._run import Run
 
 Floats = npt.NDArray[np.float64]
+Progress = Callable[[float], None]
 
 SIGNED = ("datainf", "hessian_free", "lissa", "lissa_reference", "exact", "cosine")
 """Columns whose sign says helpful or harmful; those of the others are magnitudes."""
@@ -32,6 +33,12 @@ class Options:
     self_influence: bool | None = None
     losses: ById | None = None
     min_revision: int = 0
+    on_progress: Progress | None = None
+
+    def part(self, begin: float, end: float) -> Progress | None:
+        """Returns what to tell of a piece of the work."""
+        tell = self.on_progress
+        return None if tell is None else lambda share: tell(begin + share * (end - begin))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +84,7 @@ def score(run: Run, gradients: npt.NDArray[np.float32], options: Options) -> Sco
         method=options.method,
         damping_scale=options.damping_scale,
         min_revision=options.min_revision,
+        on_progress=options.part(0.0, 0.5),
     )
     table = _Table(result.ids[0], result.snapshot.revision)
     table.add(options.method, result.ids[0], result.scores, result.snapshot.revision)
@@ -84,6 +92,8 @@ def score(run: Run, gradients: npt.NDArray[np.float32], options: Options) -> Sco
         is_plain = options.method == "hessian_free"
         _add_gradient_baselines(table, run, gradients, result if is_plain else None)
         _add_self_influence(table, run, options)
+    if options.on_progress is not None:
+        options.on_progress(1.0)
     return table.scores(len(gradients), options.losses, result.snapshot)
 
 
@@ -130,7 +140,11 @@ def _add_self_influence(table: _Table, run: Run, options: Options) -> None:
             f" {cost.job_count_ahead} other jobs. self_influence=True computes it."
         )
         return
-    own = run.self_influence(damping_scale=options.damping_scale, min_revision=table.revision)
+    own = run.self_influence(
+        damping_scale=options.damping_scale,
+        min_revision=table.revision,
+        on_progress=options.part(0.5, 1.0),
+    )
     table.add("self_influence", own.ids, -own.values[np.newaxis], own.snapshot.revision)
 
 

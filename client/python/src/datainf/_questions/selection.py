@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Selection(Result):
     """A choice of the most helpful samples, by the method asked for and by each baseline.
 
@@ -123,7 +123,8 @@ class Selection(Result):
             raise ValueError(f"column is {name!r}, expected one of {expected}")
         return self.kept[name]
 
-    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:
+    def table(self, *, sign: Sign = "paper") -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns by name, [n] each: ids, labels, what is kept, scores."""
         label = {} if self.labels is None else {"label": self.labels}
         return {
             "sample_id": self.ids,

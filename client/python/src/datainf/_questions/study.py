@@ -25,7 +25,7 @@ _TITLES = {
 _FIGURES = ("pearson", "spearman", "relative_error")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StudyRow:
     """One method at one value of the parameter.
 
@@ -56,7 +56,7 @@ class StudyRow:
     detection: Detection | None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Study(Result):
     """What a study found. Its table has the means over validation points.
 
@@ -81,7 +81,7 @@ class Study(Result):
             >>> values.tolist()
             ['datainf', 'hessian_free', 'lissa', 'exact']
         """
-        return np.array([row.value for row in self.rows]), self._table("paper")["relative_error"]
+        return np.array([row.value for row in self.rows]), self.table()["relative_error"]
 
     def plot(self, ax: Any = None) -> Any:
         """Draws the relative error, or without it the agreement with the run's own damping.
@@ -90,7 +90,7 @@ class Study(Result):
             >>> datainf.compare_methods(run, np.ones(run.dimension)).plot().get_xlabel()
             'method'
         """
-        columns = self._table("paper")
+        columns = self.table()
         name = "relative_error"
         if np.isnan(columns[name]).all():
             name = "spearman_to_own" if "spearman_to_own" in columns else "compute_seconds"
@@ -105,7 +105,8 @@ class Study(Result):
             heights.append(height)
         return plots.errors(ax, self.parameter, lines, name)
 
-    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002  # has no scores
+    def table(self, *, sign: Sign = "paper") -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002  # has no scores
+        """Returns the columns by name, [k] each: the parameter, run and method, and figures."""
         columns: dict[str, npt.NDArray[Any]] = {}
         if self.parameter != "method":
             columns[self.parameter] = np.array([row.value for row in self.rows])
@@ -138,7 +139,7 @@ class Study(Result):
     ) -> tuple[str, list[Markup]]:
         columns = {
             name: numbers(column) if column.dtype.kind == "f" else column.tolist()
-            for name, column in self._table(sign).items()
+            for name, column in self.table(sign=sign).items()
         }
         lines = list(zip(*columns.values(), strict=True))[:rows]
         said = (
