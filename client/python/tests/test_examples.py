@@ -19,10 +19,12 @@ READMES = [Path(__file__).parents[1] / "README.md", Path(__file__).parents[3] / 
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """Yields the public classes and their public functions."""
+    """Yields the public functions and classes, and these classes' public functions."""
     for name in datainf.__all__:
         thing = getattr(datainf, name)
-        if inspect.isclass(thing):
+        if inspect.isfunction(thing):
+            yield name, thing
+        elif inspect.isclass(thing):
             yield name, thing
             for attribute, member in vars(thing).items():
                 if inspect.isfunction(member) and not attribute.startswith("_"):
@@ -65,12 +67,26 @@ def test_everything_public_is_documented() -> None:
         assert inspect.getdoc(thing), name
 
 
-@pytest.mark.parametrize("readme", READMES, ids=["client", "repository"])
+def examples_in_readmes() -> list[Any]:
+    return [
+        pytest.param(code, id=f"{readme.parent.name}-{number}")
+        for readme in READMES
+        for number, code in enumerate(
+            re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+        )
+    ]
+
+
+@pytest.mark.parametrize("code", examples_in_readmes())
 def test_readme_example_runs(
-    readme: Path, server: ServerProcess, capsys: pytest.CaptureFixture[str]
+    code: str,
+    server: ServerProcess,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)[0]
     assert code.count("\n") <= 12, "it says that it is short"
     assert "unix:/tmp/datainf.sock" in code
+    monkeypatch.chdir(tmp_path)  # for what it writes
     exec(code.replace("unix:/tmp/datainf.sock", server.target), {})  # noqa: S102
     assert capsys.readouterr().out

@@ -30,27 +30,43 @@ from datainf._errors import (
 )
 from datainf._options import ClientOptions, WriterOptions
 from datainf._progress import Progress
+from datainf._questions.by_id import ById
+from datainf._questions.detection import ClassDetection, Detection
+from datainf._questions.matrix import InfluenceMatrix
+from datainf._questions.points import Aggregation
+from datainf._questions.questions import influence, mislabeled, most_harmful, most_helpful, select
+from datainf._questions.ranking import Ranking
+from datainf._questions.result import Result
+from datainf._questions.selection import Selection
+from datainf._questions.studies import compare_methods, damping_study, rank_study
+from datainf._questions.study import Study, StudyRow
 from datainf._reading import SampleStream, StoredSamples
 from datainf._result import QueryResult, QuerySummary, Snapshot, SolverReport
 from datainf._run import Run
 from datainf._statistics import BlockStatistics, RunStatistics
 from datainf._stats import Deletion, RejectedSample, WriterStats
+from datainf._tables import Sign
 from datainf._writer import Writer
 
 __version__ = version("datainf-client")
 
 __all__ = [
+    "Aggregation",
     "AlreadyExistsError",
     "Block",
     "BlockGradientNorms",
     "BlockStatistics",
+    "ById",
+    "ClassDetection",
     "Client",
     "ClientOptions",
     "DataInfError",
     "DeadlineExceededError",
     "Deletion",
+    "Detection",
     "FailedPreconditionError",
     "FieldViolation",
+    "InfluenceMatrix",
     "InvalidArgumentError",
     "JobEstimate",
     "MethodAgreement",
@@ -59,20 +75,34 @@ __all__ = [
     "Progress",
     "QueryResult",
     "QuerySummary",
+    "Ranking",
     "RejectedSample",
     "ResourceExhaustedError",
+    "Result",
     "Run",
     "RunStatistics",
     "SampleStream",
+    "Selection",
     "SelfInfluence",
+    "Sign",
     "Snapshot",
     "SolverReport",
     "SquaredNorms",
     "StoredSamples",
+    "Study",
+    "StudyRow",
     "UnavailableError",
     "Writer",
     "WriterFullError",
     "WriterOptions",
     "WriterStats",
     "__version__",
+    "compare_methods",
+    "damping_study",
+    "influence",
+    "mislabeled",
+    "most_harmful",
+    "most_helpful",
+    "rank_study",
+    "select",
 ]

@@ -147,6 +147,24 @@ class ExchangeFile:
         require_distinct(self._path, "ids", array)
         return array
 
+    def by_id(self, key: str) -> dict[int, Any] | None:
+        """Returns what the file says of each train sample under a key; None if it does not.
+
+        Raises:
+            ExchangeFileError: It does not have one value a sample; or as `sample_ids`.
+        """
+        if key not in self._arrays:
+            return None
+        values = self._read(key)
+        ids = self.sample_ids(len(values) if values.ndim else 0)
+        if values.shape != ids.shape:
+            raise self._error(key, f"has shape {values.shape}, expected one value a train sample")
+        return dict(zip(ids.tolist(), values.tolist(), strict=True))
+
+    def validation_labels(self) -> npt.NDArray[Any] | None:
+        """Returns `val_labels`, as they are, or None."""
+        return self._read("val_labels") if "val_labels" in self._arrays else None
+
     def close(self) -> None:
         """Closes the file."""
         self._arrays.close()

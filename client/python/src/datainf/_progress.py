@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from datainf._stats import WriterStats
@@ -22,13 +23,7 @@ class ProgressBar:
         Raises:
             ImportError: tqdm is not installed.
         """
-        try:
-            from tqdm.auto import tqdm  # noqa: PLC0415  # optional
-        except ImportError as error:
-            raise ImportError(
-                "a progress bar needs tqdm: pip install 'datainf-client[progress]'"
-            ) from error
-        self._bar: Any = tqdm(desc=run_id, unit=" samples")
+        self._bar = _tqdm(desc=run_id, unit=" samples")
 
     def __call__(self, stats: WriterStats) -> None:
         """Moves the bar on."""
@@ -41,6 +36,36 @@ class ProgressBar:
         self._bar.close()
 
 
+@contextlib.contextmanager
+def share_bar(name: str) -> Iterator[Callable[[float], None] | None]:
+    """Shows a bar of the share of some work that is done, if somebody looks.
+
+    Args:
+        name: Of the work.
+
+    Yields:
+        What to call with the share, 0 to 1; None if nobody looks.
+    """
+    if not is_wanted():
+        yield None
+        return
+    bar = _tqdm(desc=name, total=1.0, bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}")
+    try:
+        yield lambda share: bar.update(share - bar.n)
+    finally:
+        bar.close()
+
+
 def is_wanted() -> bool:
     """True if somebody looks at the terminal and tqdm is installed."""
     return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
+def _tqdm(**options: Any) -> Any:
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415  # optional
+    except ImportError as error:
+        raise ImportError(
+            "a progress bar needs tqdm: pip install 'datainf-client[progress]'"
+        ) from error
+    return tqdm(**options)

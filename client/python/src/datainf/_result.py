@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from datainf._tables import Sign, arrow_table, in_sign, pandas_table
+
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,41 +131,65 @@ class QueryResult:
         """
         return (self, *self.further)
 
-    def numpy(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
-        """Returns `(ids, scores)`, both of shape [m, k]: uint64 and float64, without a copy.
+    def numpy(
+        self, *, sign: Sign = "paper"
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+        """Returns `(ids, scores)`, both of shape [m, k]: uint64 and float64.
+
+        Args:
+            sign: Of the scores: `"paper"`: negative = helpful, without a copy; `"dattri"`: negated,
+                positive = helpful, as in dattri, captum, LogIX and kronfluence.
+
+        Raises:
+            ValueError: There is no such sign.
 
         Example:
             >>> ids, scores = run.query(np.ones(run.dimension, np.float32)).numpy()
             >>> ids.dtype, scores.dtype
             (dtype('uint64'), dtype('float64'))
         """
-        return self.ids, self.scores
+        return self.ids, in_sign(self.scores, sign)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self, *, sign: Sign = "paper") -> pd.DataFrame:
         """Returns a data frame with one line per score: [m * k] lines, those of one point together.
 
         Its columns are `validation_index` (int64, from 0), `sample_id` (uint64) and `score`
-        (float64; negative = helpful).
+        (float64).
+
+        Args:
+            sign: Of the scores: `"paper"`: negative = helpful; `"dattri"`: positive = helpful.
 
         Raises:
             ImportError: pandas is not installed.
+            ValueError: There is no such sign.
 
         Example:
             >>> result = run.query(np.ones(run.dimension, np.float32), top_k=1)
             >>> list(result.to_pandas().columns)
             ['validation_index', 'sample_id', 'score']
         """
-        try:
-            import pandas as pd  # noqa: PLC0415  # optional
-        except ImportError as error:
-            raise ImportError(
-                "to_pandas needs pandas: pip install 'datainf-client[pandas]'"
-            ) from error
+        return pandas_table(self._table(sign))
+
+    def to_arrow(self, *, sign: Sign = "paper") -> pa.Table:
+        """Returns a table of Arrow with the lines and columns of `to_pandas`.
+
+        Args:
+            sign: As for `to_pandas`.
+
+        Raises:
+            ImportError: pyarrow is not installed.
+            ValueError: There is no such sign.
+
+        Example:
+            >>> run.query(np.ones(run.dimension, np.float32)).to_arrow().num_rows
+            2
+        """
+        return arrow_table(self._table(sign))
+
+    def _table(self, sign: Sign) -> dict[str, npt.NDArray[Any]]:
         points, count = self.scores.shape
-        return pd.DataFrame(
-            {
-                "validation_index": np.repeat(np.arange(points), count),
-                "sample_id": self.ids.reshape(-1),
-                "score": self.scores.reshape(-1),
-            }
-        )
+        return {
+            "validation_index": np.repeat(np.arange(points), count),
+            "sample_id": self.ids.reshape(-1),
+            "score": in_sign(self.scores, sign).reshape(-1),
+        }

@@ -41,6 +41,8 @@ class Run:
         layout_hash: The server's digest of `blocks`.
         create_time: When it was created.
         sample_count: Samples, n, when this object was made; `statistics` tells the present.
+        resident_sample_count: Those whose gradients are in the server's memory; queries read the
+            others from its files.
         revision: Revision when this object was made.
         damaged_sample_count: Samples that were acked and cannot be read any more, because their
             bytes on disk are damaged. They are not among `sample_count`; send them again.
@@ -62,6 +64,7 @@ class Run:
         self.create_time = message.create_time.ToDatetime(datetime.timezone.utc)
         self.sample_count = message.sample_count
         self.revision = message.revision
+        self.resident_sample_count = message.resident_sample_count
         self.damaged_sample_count = message.damaged_sample_count
         self.damaged_sample_ids = list(message.damaged_sample_ids)
 

@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import datainf
 from datainf import _progress
 from datainf._arrow import ArrowFile, ArrowSink
+from datainf._cli.common import OK, SOME_REJECTED, Parents, positive
 from datainf._definition import ExchangeFileError, to_json
 from datainf._encoding import Dtype
 from datainf._exchange import ExchangeFile, NpzSink
@@ -22,11 +23,40 @@ FORMATS = ("parquet", "arrow", "npz")
 _ADD_BYTES = 8 << 20
 _MAGICS = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 
-_OK = 0
-_SOME_REJECTED = 3
+
+def add(commands: Any, parents: Parents) -> None:
+    """Adds the commands."""
+    push = commands.add_parser(
+        "push",
+        parents=[parents.run],
+        help="stream the train gradients of a file",
+        description="Streams the samples of an .npz, Parquet or Arrow file into a run. A run that"
+        " does not exist is made, as the file says if export wrote it. May be repeated: samples"
+        " that the run holds are counted as duplicates.",
+    )
+    push.add_argument("file", metavar="FILE")
+    push.add_argument("--dtype", choices=["f32", "bf16"], help="stored dtype of a new run")
+    push.add_argument("--damping-scale", type=float, help="damping scale of a new run (0.1)")
+    push.add_argument("--checkpoint", help="checkpoint at which the gradients were taken")
+    push.add_argument(
+        "--allow-deleted", action="store_true", help="let samples that were deleted come back"
+    )
+    push.add_argument("--limit", type=positive, metavar="N", help="push the first N rows only")
+    push.set_defaults(command=_push)
+
+    export = commands.add_parser(
+        "export",
+        parents=[parents.run],
+        help="write all samples of a run to a file",
+        description="Writes all samples of a run, as they are stored, to a file that push takes."
+        " Parquet and Arrow are written as samples arrive; npz holds them all in memory.",
+    )
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.add_argument("--output", metavar="FILE", required=True, help="replaced if it exists")
+    export.set_defaults(command=_export)
 
 
-def push(client: datainf.Client, options: argparse.Namespace) -> int:
+def _push(client: datainf.Client, options: argparse.Namespace) -> int:
     """Streams a file into a run; returns the exit status."""
     with _open(options.file) as file:
         dimension = sum(block.dimension for block in file.blocks)
@@ -57,10 +87,10 @@ def push(client: datainf.Client, options: argparse.Namespace) -> int:
             f" {sample.block_name!r}: {sample.detail}",
             file=sys.stderr,
         )
-    return _SOME_REJECTED if stats.rejected_samples else _OK
+    return SOME_REJECTED if stats.rejected_samples else OK
 
 
-def export(client: datainf.Client, options: argparse.Namespace) -> int:
+def _export(client: datainf.Client, options: argparse.Namespace) -> int:
     """Streams a run into a file, which appears whole; returns the exit status."""
     run = client.run(options.run)
     started = time.perf_counter()
@@ -69,8 +99,13 @@ def export(client: datainf.Client, options: argparse.Namespace) -> int:
         with run.read_samples() as samples:
             sink = _sink(temporary, options.format, run, samples)
             try:
-                for chunk in samples:
-                    sink.write(chunk)
+                with _progress.share_bar(f"export {run.run_id}") as tell:
+                    written = 0
+                    for chunk in samples:
+                        sink.write(chunk)
+                        written += len(chunk)
+                        if tell is not None:
+                            tell(written / samples.count)
             except BaseException:
                 sink.abandon()
                 raise
@@ -83,7 +118,7 @@ def export(client: datainf.Client, options: argparse.Namespace) -> int:
         f"{samples.count} samples of run {run.run_id} at revision {samples.revision} written to"
         f" {options.output} ({os.path.getsize(options.output) / 1e6:.1f} MB) in {seconds:.2f} s"
     )
-    return _OK
+    return OK
 
 
 def _sink(
