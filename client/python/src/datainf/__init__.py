@@ -15,6 +15,8 @@ from datainf._analysis import (
     SquaredNorms,
 )
 from datainf._block import Block
+from datainf._capturing import capture, lora_blocks
+from datainf._checkpoints import CombinedScores, combine_checkpoints
 from datainf._client import Client
 from datainf._errors import (
     AlreadyExistsError,
@@ -46,6 +48,7 @@ __all__ = [
     "BlockStatistics",
     "Client",
     "ClientOptions",
+    "CombinedScores",
     "DataInfError",
     "DeadlineExceededError",
     "Deletion",
@@ -75,4 +78,7 @@ __all__ = [
     "WriterOptions",
     "WriterStats",
     "__version__",
+    "capture",
+    "combine_checkpoints",
+    "lora_blocks",
 ]
