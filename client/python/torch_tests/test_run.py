@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,11 @@ def test_example_in_docstring_gives_what_it_shows(
     assert test.examples
     results = doctest.DocTestRunner().run(test, out=lambda text: print(text, end=""))
     assert results.failed == 0
+
+
+def test_import_does_not_import_torch() -> None:
+    code = "import sys, datainf; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
 
 def test_readme_example_runs(server: ServerProcess, capsys: pytest.CaptureFixture[str]) -> None:
