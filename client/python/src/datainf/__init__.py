@@ -15,6 +15,8 @@ from datainf._analysis import (
     SquaredNorms,
 )
 from datainf._block import Block
+from datainf._capturing import capture, lora_blocks
+from datainf._checkpoints import CombinedScores, combine_checkpoints
 from datainf._client import Client
 from datainf._errors import (
     AlreadyExistsError,
@@ -60,6 +62,7 @@ __all__ = [
     "ClassDetection",
     "Client",
     "ClientOptions",
+    "CombinedScores",
     "DataInfError",
     "DeadlineExceededError",
     "Deletion",
@@ -97,9 +100,12 @@ __all__ = [
     "WriterOptions",
     "WriterStats",
     "__version__",
+    "capture",
+    "combine_checkpoints",
     "compare_methods",
     "damping_study",
     "influence",
+    "lora_blocks",
     "mislabeled",
     "most_harmful",
     "most_helpful",

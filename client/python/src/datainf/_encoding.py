@@ -138,12 +138,12 @@ def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
     return rounded
 
 
-def sample_id_list(name: str, sample_ids: npt.ArrayLike) -> list[int]:
+def sample_id_list(name: str, sample_ids: npt.ArrayLike, *, repeatable: bool = False) -> list[int]:
     """Returns `sample_ids` as Python integers, checked; one integer as a list of one.
 
     Raises:
         TypeError: They are no integers.
-        ValueError: There are none, one is out of range, or one occurs twice.
+        ValueError: There are none, one is out of range, or one occurs twice and is not repeatable.
     """
     if type(sample_ids) is int:
         values: list[Any] = [sample_ids]
@@ -161,7 +161,7 @@ def sample_id_list(name: str, sample_ids: npt.ArrayLike) -> list[int]:
     if min(values) < 0 or max(values) >= 2**64:
         wrong = next(value for value in values if not 0 <= value < 2**64)
         raise ValueError(f"{name} holds {wrong}, expected integers from 0 to 2^64 - 1")
-    if len(set(values)) < len(values):
+    if not repeatable and len(set(values)) < len(values):
         twice = collections.Counter(values).most_common(1)[0][0]
         raise ValueError(f"{name} holds {twice} twice, expected each id once")
     return values

@@ -1,0 +1,1 @@
+"""Gradients of PyTorch models. Only `datainf._capturing` imports this package, when asked to."""
