@@ -5,6 +5,7 @@ dattri, LogIX, kronfluence and captum use the opposite sign.
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from datainf._analysis import (
     BlockGradientNorms,
@@ -15,7 +16,7 @@ from datainf._analysis import (
     SquaredNorms,
 )
 from datainf._block import Block
-from datainf._capturing import capture, lora_blocks
+from datainf._capturing import capture, import_from_torch, lora_blocks
 from datainf._checkpoints import CombinedScores, combine_checkpoints
 from datainf._client import Client
 from datainf._errors import (
@@ -50,7 +51,19 @@ from datainf._stats import Deletion, RejectedSample, WriterStats
 from datainf._tables import Sign
 from datainf._writer import Writer
 
+if TYPE_CHECKING:
+    from datainf._torch.callback import DataInfCallback as DataInfCallback
+    from datainf._torch.callback import EpochInfluence as EpochInfluence
+    from datainf._torch.trainer import DataInfTrainerMixin as DataInfTrainerMixin
+
 __version__ = version("datainf-client")
+
+# Of `datainf-client[transformers]`: imported when asked for. Not in __all__, which all can import.
+_WITH_TRANSFORMERS = {
+    "DataInfCallback": "callback",
+    "DataInfTrainerMixin": "trainer",
+    "EpochInfluence": "callback",
+}
 
 __all__ = [
     "Aggregation",
@@ -112,3 +125,17 @@ __all__ = [
     "rank_study",
     "select",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Imports what needs transformers.
+
+        Raises:
+            AttributeError: There is no such name.
+            ImportError: PyTorch, transformers or accelerate is missing.
+        """
+        if name not in _WITH_TRANSFORMERS:
+            raise AttributeError(f"module 'datainf' has no attribute {name!r}")
+        return import_from_torch(_WITH_TRANSFORMERS[name], name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,3 +133,17 @@ def lora_blocks(
     except ModuleNotFoundError as error:
         raise ImportError(f"lora_blocks {_NEEDS_TORCH}") from error
     return [target.block for target in find_targets(model, adapter, include)]
+
+
+def import_from_torch(module: str, name: str) -> Any:
+    """Returns a class that needs transformers too.
+
+    Raises:
+        ImportError: PyTorch, transformers or accelerate is missing.
+    """
+    try:
+        return getattr(importlib.import_module(f"datainf._torch.{module}"), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{name} needs {error.name}: pip install 'datainf-client[transformers]'"
+        ) from error
