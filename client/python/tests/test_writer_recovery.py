@@ -74,12 +74,14 @@ def test_flush_after_a_lost_ack_returns_a_revision_that_includes_the_batch() -> 
             assert writer.flush(LONG_SECONDS) == 77
 
 
-def test_checksum_mismatch_is_sent_again() -> None:
+# A checksum that does not match; a stream that somebody on the way reset.
+@pytest.mark.parametrize("code", [grpc.StatusCode.DATA_LOSS, grpc.StatusCode.CANCELLED])
+def test_spoilt_stream_is_sent_again(code: grpc.StatusCode) -> None:
     def script(stream: int, requests: Iterator[Any], context: Any) -> Iterator[Any]:
         if stream == 0:
             yield opened()
             next(requests)
-            abort(context, grpc.StatusCode.DATA_LOSS, "crc32c does not match")
+            abort(context, code, "spoilt")
         yield from acking(requests)
 
     with serving(script) as (_, run), run.writer(options=QUICK) as writer:

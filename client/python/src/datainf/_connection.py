@@ -115,7 +115,7 @@ class Connection:
             DataInfError: The client is closed.
         """
         if self._closed:
-            raise error_of(grpc.StatusCode.CANCELLED, "its client was closed")
+            raise error_of(grpc.StatusCode.FAILED_PRECONDITION, "its client was closed")
         return self._ingest(messages, metadata=self.options.metadata)
 
     def capabilities(self) -> capabilities_service_pb2.GetCapabilitiesResponse:

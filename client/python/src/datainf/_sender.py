@@ -65,6 +65,8 @@ def _may_retry(error: DataInfError) -> bool:
     """True for what a new stream can mend; batch numbers make sending again safe."""
     return (
         error.code is grpc.StatusCode.UNAVAILABLE
+        # The stream was reset by somebody else: we cancel only when all is over.
+        or error.code is grpc.StatusCode.CANCELLED
         # The checksum did not match: bits changed between here and there.
         or error.code is grpc.StatusCode.DATA_LOSS
         or (error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after is not None)
