@@ -32,7 +32,7 @@ def from_main(accelerator: Any, ask: Callable[[], _Answer]) -> _Answer:
         raise failure
     if answer[1] is not None:
         raise RuntimeError(f"the main process failed: {answer[1]}")
-    return answer[0]  # type: ignore[no-any-return]
+    return answer[0]
 
 
 def greatest(number: int) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer
 
 from datainf._capturing import Estimator, capture, lora_blocks
 from datainf._checkpoints import CombinedScores, combine_checkpoints
@@ -21,9 +20,12 @@ from datainf._torch.numbering import ID_COLUMN, CarryIds, numbered
 from datainf._torch.processes import from_main, greatest, weights_tag
 from datainf._torch.trainer_loss import TrainerLoss
 
-_log = logging.getLogger("datainf")
+if TYPE_CHECKING:
+    from transformers import Trainer as _Base
+else:
+    _Base = object
 
-_Base = Trainer if TYPE_CHECKING else object
+_log = logging.getLogger("datainf")
 
 
 class DataInfTrainerMixin(_Base):
@@ -45,6 +47,10 @@ class DataInfTrainerMixin(_Base):
         >>> result.scores.shape
         (2, 3)
     """
+
+    # Trainer's.
+    train_dataset: Any
+    data_collator: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Makes the trainer, and checks what would fail after training.
