@@ -232,7 +232,7 @@ class IngestGrpcServiceTest {
         TestWriter halfClosed = open("w");
         halfClosed.send(fragment(1, 1, row, 0, 2));
         halfClosed.halfClose();
-        assertFails(halfClosed, Code.INVALID_ARGUMENT, "INVALID_BATCH").says("8 bytes", "12", "batch 1", "sample 1");
+        assertFails(halfClosed, Code.INVALID_ARGUMENT, "INVALID_BATCH").says("8 bytes", "12", "batch 1", "1 samples");
 
         TestWriter cancelled = open("w");
         cancelled.send(fragment(1, 1, row, 0, 2));
@@ -247,12 +247,30 @@ class IngestGrpcServiceTest {
     }
 
     @Test
+    void ingest_fragmentsOfSeveralSamples_areOneBatch() throws Exception {
+        float[] rows = {1, 2, 3, 4, 5, 6};
+        TestWriter writer = open("w");
+        for (int from = 0; from < rows.length; from += 2) {
+            writer.send(fragment(1, 1, rows, from, from + 2).addSampleIds(2));
+        }
+        writer.ackOf(1);
+        assertThat(stored(1)).containsExactly(1, 2, 3);
+        assertThat(stored(2)).containsExactly(4, 5, 6);
+
+        TestWriter incomplete = open("x");
+        incomplete.send(fragment(1, 3, rows, 0, 5).addSampleIds(4));
+        incomplete.halfClose();
+        assertFails(incomplete, Code.INVALID_ARGUMENT, "INVALID_BATCH").says("20 bytes", "24", "2 samples");
+        assertThat(run.sampleCount()).isEqualTo(2);
+    }
+
+    @Test
     void ingest_wrongLength_namesGotAndExpectedBytes() throws Exception {
         assertRefused(batch(1, 1, f32(new float[] {1, 2, 3, 4}), 1), Code.INVALID_ARGUMENT, "INVALID_BATCH")
                 .says("16 bytes", "12")
                 .violates("batch.gradients");
-        assertRefused(batch(1, 1, f32(new float[] {1, 2, 3}), 2), Code.INVALID_ARGUMENT, "INVALID_BATCH")
-                .says("12 bytes", "24");
+        assertRefused(batch(1, 1, f32(new float[9]), 2), Code.INVALID_ARGUMENT, "INVALID_BATCH")
+                .says("36 bytes", "24");
         assertRefused(batch(1, 1, ByteString.EMPTY, 1), Code.INVALID_ARGUMENT, "INVALID_BATCH")
                 .says("0 bytes", "12");
         assertRefused(batch(1, 1, ByteString.copyFrom(new byte[7]), 1), Code.INVALID_ARGUMENT, "INVALID_BATCH")
