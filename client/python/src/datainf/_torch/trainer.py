@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer
 
 from datainf._capturing import Estimator, capture, lora_blocks
 from datainf._checkpoints import CombinedScores, combine_checkpoints
@@ -23,7 +22,10 @@ from datainf._torch.trainer_loss import TrainerLoss
 
 _log = logging.getLogger("datainf")
 
-_Base = Trainer if TYPE_CHECKING else object
+if TYPE_CHECKING:  # which base comes behind the mixin is up to the user
+    from transformers import Trainer as _Base
+else:
+    _Base = object
 
 
 class DataInfTrainerMixin(_Base):
@@ -45,6 +47,11 @@ class DataInfTrainerMixin(_Base):
         >>> result.scores.shape
         (2, 3)
     """
+
+    # Trainer's own, of types that differ between its versions.
+    model: Any
+    train_dataset: Any
+    data_collator: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Makes the trainer, and checks what would fail after training.
@@ -140,13 +147,12 @@ class DataInfTrainerMixin(_Base):
         Raises:
             ValueError: The model is compiled, or split over the devices of this process.
         """
-        for name, wrong in (("torch_compile", self.args.torch_compile), ("n_gpu", self._splits())):
-            if wrong:
-                raise ValueError(
-                    f"args.{name} is {getattr(self.args, name)}, with which hooks do not see the"
-                    " samples of a training step: train without, one process for each device, or"
-                    " use estimator='final'"
-                )
+        if self.args.torch_compile or self.args.n_gpu > 1:
+            raise ValueError(
+                f"args.torch_compile is {self.args.torch_compile} and args.n_gpu {self.args.n_gpu},"
+                " expected False and at most 1, as hooks do not see the samples otherwise: start"
+                " one process for each device, or use estimator='final'"
+            )
         name = f"epoch-{epoch}"
         return self._capture("during_training", f"{self.datainf.run_id}-{name}", name)
 
@@ -185,13 +191,15 @@ class DataInfTrainerMixin(_Base):
             RuntimeError: A `compute_loss` hides the mixin's.
         """
         self._ids = inputs.pop(ID_COLUMN, None)
-        loss = super().training_step(model, inputs, *args, **kwargs)
-        if self._ids is not None:
+        try:
+            return super().training_step(model, inputs, *args, **kwargs)
+        except RuntimeError as error:
+            if self._ids is None:
+                raise
             raise RuntimeError(
                 f"{type(self).__name__}.compute_loss did not call super().compute_loss: define it"
                 " in a class behind DataInfTrainerMixin, (DataInfTrainerMixin, YourTrainer)"
-            )
-        return loss
+            ) from error
 
     def compute_loss(
         self,
@@ -278,14 +286,13 @@ class DataInfTrainerMixin(_Base):
             yield ids, batch
 
     def _capture(self, estimator: Estimator, run_id: str | None, checkpoint: str) -> Capture:
-        loss: Callable[[Any, Any], torch.Tensor] | None = self._loss
         return capture(
             self.model,
             run_id,
             client=None if run_id is None else self.datainf.client,
             adapter=self.datainf.adapter,
             include=self.datainf.include,
-            loss=loss,
+            loss=self._loss,
             reduction=self.datainf.reduction,
             estimator=estimator,
             checkpoint=checkpoint,
@@ -301,6 +308,3 @@ class DataInfTrainerMixin(_Base):
         if hasattr(chosen, "__len__") and not len(chosen):
             raise ValueError("eval_dataset is empty, expected at least one sample")
         return chosen
-
-    def _splits(self) -> bool:
-        return bool(self.args.n_gpu > 1)
