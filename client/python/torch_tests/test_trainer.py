@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import doctest
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from loop import gradients_alone, require_equal
 from models import llama
+from server_process import ServerProcess
 from test_training import stored
 from torch.utils.data import Dataset, IterableDataset
 from trainers import InfluenceTrainer, alone, arguments, pad, samples
@@ -41,7 +47,6 @@ def test_influence_is_that_of_captures_by_hand(
     validation = samples((8, 4, 6, 5), seed=9)
     result = trainer.influence(validation)
 
-    assert not any(p.grad is not None for p in trainer.model.parameters() if not p.requires_grad)
     blocks = datainf.lora_blocks(trainer.model)
     trainer.model.eval()
     train = gradients_alone(trainer.model, blocks, alone(samples()))
@@ -229,3 +234,61 @@ def test_collator_that_returns_no_mapping_is_refused(
     trainer = trainer_of(client, run_id, tmp_path, data_collator=lambda _features: (1, 2))
     with pytest.raises(TypeError, match="data_collator returned a tuple, expected a mapping"):
         trainer.push_training_set()
+
+
+def test_readme_example_runs(
+    server: ServerProcess, run_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = Path(__file__).parents[1] / "README.md"
+    text = readme.read_text(encoding="utf-8").partition("## Hugging Face Trainer")[2]
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    code = code.replace("unix:/tmp/datainf.sock", server.target).replace("my-trained-model", run_id)
+    names = {
+        "datainf": datainf,
+        "transformers": transformers,
+        "model": llama(),
+        "args": arguments(tmp_path),
+        "collator": pad,
+        "train_dataset": samples(),
+        "eval_dataset": samples((8, 4), seed=9),
+    }
+    exec(code, names)  # noqa: S102
+    assert capsys.readouterr().out
+
+
+def test_missing_transformers_is_told() -> None:
+    code = "import sys; sys.modules['transformers'] = None; import datainf; datainf.DataInfCallback"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)  # noqa: S603
+    assert (
+        "DataInfCallback needs transformers: pip install 'datainf-client[transformers]'"
+        in run.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["DataInfCallback", "DataInfTrainerMixin"])
+def test_example_in_docstring_gives_what_it_shows(
+    client: datainf.Client, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformers.PrinterCallback, "on_log", lambda *_, **__: None)
+    names = {
+        "datainf": datainf,
+        "transformers": transformers,
+        "client": client,
+        "model": llama(),
+        "args": arguments(tmp_path),
+        "train": _padded(samples()),
+        "validation": _padded(samples((8, 4), seed=9)),
+        "InfluenceTrainer": InfluenceTrainer,
+    }
+    test = doctest.DocTestFinder(recurse=False).find(getattr(datainf, name), name, globs=names)[0]
+    assert test.examples
+    for each in test.examples:
+        each.source = each.source.replace("my-run", f"docs-{name}")
+    results = doctest.DocTestRunner().run(test, out=lambda text: print(text, end=""))
+    assert results.failed == 0
+
+
+def _padded(dataset: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Samples of one length, for Trainer's own collator."""
+    batch = pad([{k: v for k, v in each.items() if k != "text"} for each in dataset])
+    return [{key: value[k] for key, value in batch.items()} for k in range(len(dataset))]

@@ -143,18 +143,16 @@ class DataInfCallback(TrainerCallback):
             error = RuntimeError("the training ended early")
             left.__exit__(RuntimeError, error, None)
 
-    def on_epoch_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  # by name
         """Opens the run of the epoch."""
         if self._trainer is not None and self.estimator == "during_training":
             self._rates = []
             self._capture = self._trainer.capture_epoch(int(state.epoch or 0)).__enter__()
 
-    def on_step_begin(
-        self, _args: Any, _state: Any, _control: Any, *, lr_scheduler: Any = None, **_: Any
-    ) -> None:
+    def on_step_begin(self, *_: Any, **kwargs: Any) -> None:
         """Notes the learning rate of the step."""
         if self._capture is not None:
-            self._rates.append(float(lr_scheduler.get_last_lr()[0]))
+            self._rates.append(float(kwargs["lr_scheduler"].get_last_lr()[0]))
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         """Closes the run of the epoch, and asks for the influence on the evaluation set."""

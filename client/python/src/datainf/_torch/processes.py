@@ -32,7 +32,8 @@ def from_main(accelerator: Any, ask: Callable[[], _Answer]) -> _Answer:
         raise failure
     if answer[1] is not None:
         raise RuntimeError(f"the main process failed: {answer[1]}")
-    return answer[0]
+    found: _Answer = answer[0]
+    return found
 
 
 def greatest(number: int) -> int:
@@ -47,5 +48,5 @@ def weights_tag(model: nn.Module) -> str:
         if parameter.requires_grad:
             digest.update(name.encode())
             content = parameter.detach().cpu().contiguous().flatten()
-            digest.update(content.view(torch.uint8).numpy())
+            digest.update(content.view(torch.uint8).numpy().tobytes())
     return f"weights-{digest.hexdigest()[:16]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,12 +20,12 @@ from datainf._torch.numbering import ID_COLUMN, CarryIds, numbered
 from datainf._torch.processes import from_main, greatest, weights_tag
 from datainf._torch.trainer_loss import TrainerLoss
 
-if TYPE_CHECKING:
+_log = logging.getLogger("datainf")
+
+if TYPE_CHECKING:  # which base comes behind the mixin is up to the user
     from transformers import Trainer as _Base
 else:
     _Base = object
-
-_log = logging.getLogger("datainf")
 
 
 class DataInfTrainerMixin(_Base):
@@ -48,7 +48,8 @@ class DataInfTrainerMixin(_Base):
         (2, 3)
     """
 
-    # Trainer's.
+    # Trainer's own, of types that differ between its versions.
+    model: Any
     train_dataset: Any
     data_collator: Any
 
@@ -146,13 +147,12 @@ class DataInfTrainerMixin(_Base):
         Raises:
             ValueError: The model is compiled, or split over the devices of this process.
         """
-        for name, wrong in (("torch_compile", self.args.torch_compile), ("n_gpu", self._splits())):
-            if wrong:
-                raise ValueError(
-                    f"args.{name} is {getattr(self.args, name)}, with which hooks do not see the"
-                    " samples of a training step: train without, one process for each device, or"
-                    " use estimator='final'"
-                )
+        if self.args.torch_compile or self.args.n_gpu > 1:
+            raise ValueError(
+                f"args.torch_compile is {self.args.torch_compile} and args.n_gpu {self.args.n_gpu},"
+                " expected False and at most 1, as hooks do not see the samples otherwise: start"
+                " one process for each device, or use estimator='final'"
+            )
         name = f"epoch-{epoch}"
         return self._capture("during_training", f"{self.datainf.run_id}-{name}", name)
 
@@ -191,13 +191,15 @@ class DataInfTrainerMixin(_Base):
             RuntimeError: A `compute_loss` hides the mixin's.
         """
         self._ids = inputs.pop(ID_COLUMN, None)
-        loss = super().training_step(model, inputs, *args, **kwargs)
-        if self._ids is not None:
+        try:
+            return super().training_step(model, inputs, *args, **kwargs)
+        except RuntimeError as error:
+            if self._ids is None:
+                raise
             raise RuntimeError(
                 f"{type(self).__name__}.compute_loss did not call super().compute_loss: define it"
                 " in a class behind DataInfTrainerMixin, (DataInfTrainerMixin, YourTrainer)"
-            )
-        return loss
+            ) from error
 
     def compute_loss(
         self,
@@ -284,14 +286,13 @@ class DataInfTrainerMixin(_Base):
             yield ids, batch
 
     def _capture(self, estimator: Estimator, run_id: str | None, checkpoint: str) -> Capture:
-        loss: Callable[[Any, Any], torch.Tensor] | None = self._loss
         return capture(
             self.model,
             run_id,
             client=None if run_id is None else self.datainf.client,
             adapter=self.datainf.adapter,
             include=self.datainf.include,
-            loss=loss,
+            loss=self._loss,
             reduction=self.datainf.reduction,
             estimator=estimator,
             checkpoint=checkpoint,
@@ -307,6 +308,3 @@ class DataInfTrainerMixin(_Base):
         if hasattr(chosen, "__len__") and not len(chosen):
             raise ValueError("eval_dataset is empty, expected at least one sample")
         return chosen
-
-    def _splits(self) -> bool:
-        return bool(self.args.n_gpu > 1)
