@@ -32,6 +32,7 @@ class Batch:
         gradient_bytes: Their gradients, bytes.
         batch_seq: Its number; 0 until it has its place among the others.
         message_bytes: Size of the messages it is cut for.
+        limit_bytes: Largest message that the server takes.
         rows: Samples that are the batch's own, of which messages are yet to be made.
         messages: As it goes on the wire, once or again; empty until they are made.
         shared: Samples that the messages refer to, in memory shared with the server.
@@ -41,6 +42,7 @@ class Batch:
     gradient_bytes: int
     batch_seq: int = 0
     message_bytes: int = 0
+    limit_bytes: int = 0
     rows: Rows | None = None
     messages: Sequence[bytes] = ()
     shared: Rows | None = None
@@ -87,7 +89,9 @@ class Batch:
 
     def serialize(self, rows: Rows, *, allow_deleted: bool) -> list[bytes]:
         """Returns the messages: one, or the fragments of samples that are larger than a message."""
-        if len(rows.sample_ids) > rows_per_message(rows.gradients[0].nbytes, self.message_bytes):
+        # The server takes fragments of several samples only if these are many for one message.
+        most = self.message_bytes if len(rows.sample_ids) == 1 else self.limit_bytes
+        if len(rows.sample_ids) > rows_per_message(rows.gradients[0].nbytes, most):
             return list(
                 fragment_messages(
                     self.batch_seq, rows, self.message_bytes, allow_deleted=allow_deleted

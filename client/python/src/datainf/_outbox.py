@@ -41,6 +41,7 @@ class Outbox:
         self._work = threading.Condition(self._lock)  # the sender's stream
         self._settled = threading.Condition(self._lock)  # flush, close, and waits between streams
         self._message_bytes = 0  # 0 until the server has answered Open once
+        self._limit_bytes = 0
         self._max_unacked_bytes = 0
         self._stream = 0
         self._stream_opened = False
@@ -206,6 +207,7 @@ class Outbox:
                     f" but one of {largest} bytes waits to be sent again",
                 )
             self._message_bytes = min(self._options.message_bytes, limits.max_message_bytes)
+            self._limit_bytes = limits.max_message_bytes
             self._max_unacked_bytes = limits.max_unacked_bytes
             self._sent_count = 0
             self._sent_bytes = 0
@@ -326,6 +328,7 @@ class Outbox:
 
     def _append(self, batch: Batch) -> None:
         batch.message_bytes = self._message_bytes
+        batch.limit_bytes = self._limit_bytes
         batch.batch_seq = self._next_seq
         self._next_seq += 1
         self._batches.append(batch)

@@ -12,7 +12,7 @@ final class BatchAssembler {
 
     private final int dimension;
     private final ElementType elementType;
-    private final InFlightBudget budget;
+    private final IngestContext context;
     // Guarded by this.
     private long lastBatchSeq;
     private @Nullable ArrivedBatch partial;
@@ -23,13 +23,13 @@ final class BatchAssembler {
      *
      * @param dimension elements of a sample, D
      * @param resumeAfterBatchSeq the last batch that is durable
-     * @param budget counts what is taken
+     * @param context its budget counts what is taken
      */
-    BatchAssembler(int dimension, ElementType elementType, long resumeAfterBatchSeq, InFlightBudget budget) {
+    BatchAssembler(int dimension, ElementType elementType, long resumeAfterBatchSeq, IngestContext context) {
         this.dimension = dimension;
         this.elementType = elementType;
         this.lastBatchSeq = resumeAfterBatchSeq;
-        this.budget = budget;
+        this.context = context;
     }
 
     /**
@@ -53,7 +53,7 @@ final class BatchAssembler {
         }
         long costBytes = message.costBytes();
         batch.add(message);
-        budget.add(costBytes);
+        context.budget().add(costBytes);
         if (!batch.complete()) {
             return null;
         }
@@ -98,7 +98,7 @@ final class BatchAssembler {
         long totalBytes = sampleCount * sampleBytes;
         int gotBytes = message.gradients().byteCount();
         boolean whole = gotBytes == totalBytes;
-        boolean fragment = gotBytes > 0 && gotBytes < totalBytes;
+        boolean fragment = gotBytes > 0 && gotBytes < totalBytes && mayBeCut(sampleCount, totalBytes);
         if (message.elementOffset() != 0) {
             throw new InvalidBatchException(
                     "batch.element_offset",
@@ -113,6 +113,11 @@ final class BatchAssembler {
         }
         requireWholeElements(message);
         return new ArrivedBatch(message, totalBytes);
+    }
+
+    /** Whether a batch may come in fragments: several samples only if many, so that a short message is found at once. */
+    private boolean mayBeCut(int sampleCount, long totalBytes) {
+        return sampleCount == 1 || totalBytes > context.maxMessageBytes() / 2;
     }
 
     private void requireContinues(ArrivedBatch batch, BatchMessage message) {

@@ -69,7 +69,7 @@ public final class IngestSession {
         this.writer = run.openWriter(writerId);
         this.durableBatchSeq = writer.resumeAfterBatchSeq();
         this.assembler = new BatchAssembler(
-                run.definition().layout().dimension(), hello.elementType(), durableBatchSeq, context.budget());
+                run.definition().layout().dimension(), hello.elementType(), durableBatchSeq, context);
     }
 
     /**

@@ -77,7 +77,7 @@ class IngestSessionTest {
     private IngestSession session(String writerId, IngestSink to, long maxUnackedBytes) {
         WriterHello hello = new WriterHello(writerId, run.definition().layout().hash(), "", ElementType.F32);
         IngestSession session = IngestSession.open(
-                runs, run, hello, new IngestContext(budget, maxUnackedBytes, NO_EVENTS, executor), to);
+                runs, run, hello, new IngestContext(budget, 4 << 20, maxUnackedBytes, NO_EVENTS, executor), to);
         session.start();
         return session;
     }
