@@ -64,8 +64,8 @@ public final class GrpcFrontend implements AutoCloseable {
             SharedMemory sharedMemory) {
         this.limits = limits;
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
-        IngestContext ingest = new IngestContext(
-                budget, limits.maxMessageBytes(), limits.maxUnackedBytes(), ingestEvents, callbacks);
+        IngestContext ingest =
+                new IngestContext(budget, limits.maxMessageBytes(), limits.maxUnackedBytes(), ingestEvents, callbacks);
         SourceDecoder sources = new SourceDecoder(queries, limits);
         long solverMemoryBytes = queries.limits().solverMemoryBytes();
         QueryDecoder queryDecoder = new QueryDecoder(runs, sources, solverMemoryBytes);
