@@ -18,9 +18,11 @@ import java.util.stream.Stream;
 /** The distribution as a process of its own, with its data in a temporary folder, which goes with it. */
 public final class ServerProcess implements AutoCloseable {
 
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final Duration STEP = Duration.ofMillis(10);
     private static final String HEAP = "jvm_memory_used_bytes{area=\"heap\"";
+    // Not with the data: it is what is looked for when a suite has failed. loadtests/run begins it anew.
+    private static final Path LOG = Path.of("loadtests/target/servers.log");
 
     private final Path folder;
     private final ProcessBuilder builder;
@@ -59,7 +61,7 @@ public final class ServerProcess implements AutoCloseable {
                 "--unix-socket=" + folder.resolve("grpc"),
                 "--ready-file=" + readyFile(folder));
         builder.command().addAll(options);
-        builder.redirectErrorStream(true).redirectOutput(log(folder).toFile());
+        builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(LOG.toFile()));
         ServerProcess server = new ServerProcess(folder, builder);
         server.awaitReady();
         return server;
@@ -95,8 +97,7 @@ public final class ServerProcess implements AutoCloseable {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (!Files.exists(file)) {
             if (process.waitFor(STEP.toMillis(), TimeUnit.MILLISECONDS) || System.nanoTime() > deadline) {
-                throw new IOException(
-                        "the server is not ready after %s:%n%s".formatted(PATIENCE, Files.readString(log(folder))));
+                throw new IOException("the server is not ready after %s: see %s".formatted(PATIENCE, LOG));
             }
         }
         ready = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
@@ -104,10 +105,6 @@ public final class ServerProcess implements AutoCloseable {
 
     private static Path readyFile(Path folder) {
         return folder.resolve("ready.json");
-    }
-
-    private static Path log(Path folder) {
-        return folder.resolve("server.log");
     }
 
     /** Where its data lies. */
