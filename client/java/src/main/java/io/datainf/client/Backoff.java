@@ -10,6 +10,7 @@ import java.util.function.LongSupplier;
  * Decides whether and when a writer tries again. A new stream can mend
  *
  *   UNAVAILABLE         the server is stopping, cannot be reached, or failed to write
+ *   CANCELLED           the stream was reset by somebody else: a writer that cancels has ended
  *   DATA_LOSS           a batch was damaged on the way
  *   RESOURCE_EXHAUSTED  with RetryInfo: memory or disk is full
  *
@@ -61,7 +62,7 @@ final class Backoff {
 
     private static boolean isMendable(DataInfException failure) {
         return switch (failure.code()) {
-            case UNAVAILABLE, DATA_LOSS -> true;
+            case UNAVAILABLE, CANCELLED, DATA_LOSS -> true;
             case RESOURCE_EXHAUSTED -> failure.retryDelay().isPresent();
             default -> false;
         };

@@ -4,11 +4,13 @@ import io.datainf.proto.v1.GetRunRequest;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
 import io.datainf.proto.v1.RunServiceGrpc;
-import io.grpc.Channel;
+import io.grpc.ConnectivityState;
+import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,13 +20,14 @@ import org.slf4j.LoggerFactory;
 final class IngestSender implements Runnable {
     private static final Logger log = LoggerFactory.getLogger(IngestSender.class);
     private static final Duration CALL_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration CONNECT_PATIENCE = Duration.ofSeconds(1);
 
-    private final Channel channel;
+    private final ManagedChannel channel;
     private final Open open;
     private final Outbox outbox;
     private final Backoff backoff;
 
-    IngestSender(Channel channel, Open open, Outbox outbox, Backoff backoff) {
+    IngestSender(ManagedChannel channel, Open open, Outbox outbox, Backoff backoff) {
         this.channel = channel;
         this.open = open;
         this.outbox = outbox;
@@ -69,11 +72,23 @@ final class IngestSender implements Runnable {
             if (!outbox.awaitReconnect(pause.get())) {
                 return;
             }
+            reconnect();
             if (idle) {
                 // It may have waited long for something to send.
                 backoff.progress();
             }
         }
+    }
+
+    /**
+     * Has a channel that has lost the server try at once, and waits a moment for that: by itself it waits up to two minutes
+     * between its tries, and calls fail meanwhile without one.
+     */
+    private void reconnect() throws InterruptedException {
+        CountDownLatch changed = new CountDownLatch(1);
+        channel.notifyWhenStateChanged(ConnectivityState.TRANSIENT_FAILURE, changed::countDown);
+        channel.resetConnectBackoff();
+        changed.await(CONNECT_PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     /** Runs one stream; returns why it ended, or null if nothing is left to send. */

@@ -2,7 +2,7 @@ package io.datainf.client;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.datainf.proto.v1.Open;
-import io.grpc.Channel;
+import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -41,7 +41,8 @@ public final class SampleWriter implements AutoCloseable {
     }
 
     /** Connects and waits until the server is ready for the first batch. */
-    static SampleWriter open(Channel channel, RunDescription run, WriterOptions options) throws InterruptedException {
+    static SampleWriter open(ManagedChannel channel, RunDescription run, WriterOptions options)
+            throws InterruptedException {
         int elementBytes = options.elementType().bytes();
         if (run.dimension() > Integer.MAX_VALUE / elementBytes) {
             throw new IllegalArgumentException("run " + run.runId() + " has samples of " + run.dimension()

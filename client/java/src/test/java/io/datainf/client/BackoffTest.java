@@ -60,7 +60,7 @@ final class BackoffTest {
     @EnumSource(
             value = Status.Code.class,
             mode = EnumSource.Mode.EXCLUDE,
-            names = {"OK", "UNAVAILABLE", "DATA_LOSS"})
+            names = {"OK", "UNAVAILABLE", "CANCELLED", "DATA_LOSS"})
     void pauseAfter_otherCodes_givesUp(Status.Code code) {
         assertThat(backoff.pauseAfter(failure(code))).isEmpty();
     }
