@@ -11,9 +11,13 @@ a share of the block; "megabytesPerSecond", what the writer took.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
+
+# As ops/quickstart does: such small matrices gain nothing from a second thread, and its waiting takes the server's core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import datainf
 import numpy as np
