@@ -53,7 +53,9 @@ def test_unavailable_once_resumes_and_sends_only_what_is_not_durable() -> None:
                 writer.add(sample_id, rows(1))
                 arrived.get(timeout=LONG_SECONDS)
             assert writer.flush(LONG_SECONDS) == 30
-        assert len({opening.writer_id for opening in fake.opens}) == 1
+        assert len({(each.writer_id, each.writer_instance) for each in fake.opens}) == 1
+        assert fake.opens[0].writer_instance != 0
+        assert fake.opens[0].stream_number < fake.opens[1].stream_number
     assert sequences == [[1, 2, 3], [3]]
     stats = writer.stats()
     assert (stats.reconnects, stats.recovered_batches, stats.acked_samples) == (1, 1, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -120,6 +121,7 @@ class Run:
             element_type=element_type(dtype),
             checkpoint=self.checkpoint if checkpoint is None else checkpoint,
             shared_memory_bytes=options.wanted_shared_bytes(),
+            writer_instance=secrets.randbelow(2**64 - 1) + 1,
         )
         return Writer(
             self._connection,

@@ -144,7 +144,9 @@ class Sender:
 
     def _messages(self, stream: int) -> Iterator[bytes]:
         """Yields the requests of a stream; gRPC takes the next one when the last is on its way."""
-        yield ingest_service_pb2.IngestRequest(open=self._opening).SerializeToString()
+        request = ingest_service_pb2.IngestRequest(open=self._opening)
+        request.open.stream_number = stream
+        yield request.SerializeToString()
         while (batch := self._outbox.next_batch(stream)) is not None:
             yield from batch.messages
 

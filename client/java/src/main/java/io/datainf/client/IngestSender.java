@@ -26,6 +26,7 @@ final class IngestSender implements Runnable {
     private final Open open;
     private final Outbox outbox;
     private final Backoff backoff;
+    private long streamCount;
 
     IngestSender(ManagedChannel channel, Open open, Outbox outbox, Backoff backoff) {
         this.channel = channel;
@@ -97,7 +98,8 @@ final class IngestSender implements Runnable {
         boolean completed = false;
         stream.start(channel);
         try {
-            stream.send(IngestFrame.of(open));
+            stream.send(IngestFrame.of(
+                    open.toBuilder().setStreamNumber(++streamCount).build()));
             Opened opened = outbox.awaitOpened(stream);
             if (opened != null) {
                 outbox.resume(opened, revisionIncluding(opened));

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -54,6 +55,7 @@ public final class SampleWriter implements AutoCloseable {
                 .setLayoutHash(run.layoutHash())
                 .setElementType(options.elementType().proto())
                 .setCheckpoint(run.checkpoint())
+                .setWriterInstance(ThreadLocalRandom.current().nextLong(1, Long.MAX_VALUE))
                 .build();
         Outbox outbox = new Outbox((int) run.dimension(), options);
         Backoff backoff = new Backoff(options.progressTimeout(), System::nanoTime);

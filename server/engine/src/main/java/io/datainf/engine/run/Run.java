@@ -313,12 +313,23 @@ public final class Run {
      * @throws UnknownRunException if the run was deleted
      */
     public RunWriter openWriter(String writerId) {
+        return openWriter(writerId, WriterStream.NEWEST);
+    }
+
+    /**
+     * Opens a writer. An open writer of the same id is superseded, unless it is a later stream of the same instance.
+     *
+     * @param writerId 1 to 128 bytes
+     * @throws UnknownRunException if the run was deleted
+     * @throws SupersededWriterException if a later stream of the same instance is open
+     */
+    public RunWriter openWriter(String writerId, WriterStream stream) {
         int bytes = writerId.getBytes(StandardCharsets.UTF_8).length;
         if (bytes < 1 || bytes > MAX_WRITER_ID_BYTES) {
             throw new IllegalArgumentException("writer_id is '%s' with %d bytes: expected 1 to %d"
                     .formatted(writerId, bytes, MAX_WRITER_ID_BYTES));
         }
-        return log.openWriter(writerId);
+        return log.openWriter(writerId, stream);
     }
 
     /** Commits what waits, then lets the rows go. */

@@ -61,13 +61,17 @@ final class RunLog {
         this.options = options;
     }
 
-    RunWriter openWriter(String writerId) {
-        RunWriter writer = new RunWriter(writerId, this, new BatchPreparation(definition));
+    RunWriter openWriter(String writerId, WriterStream stream) {
+        RunWriter writer = new RunWriter(writerId, stream, this, new BatchPreparation(definition));
         RunWriter superseded;
         lock.lock();
         try {
             requireOpen();
-            superseded = writers.put(writerId, writer);
+            superseded = writers.get(writerId);
+            if (superseded != null && stream.precedes(superseded.stream())) {
+                throw new SupersededWriterException(writerId);
+            }
+            writers.put(writerId, writer);
             if (superseded != null) {
                 superseded.supersede();
             }

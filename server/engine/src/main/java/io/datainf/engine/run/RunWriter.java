@@ -13,6 +13,7 @@ import java.util.concurrent.CompletionStage;
 public final class RunWriter implements AutoCloseable {
 
     private final String id;
+    private final WriterStream stream;
     private final RunLog log;
     private final BatchPreparation preparation;
     private final Object lock = new Object();
@@ -24,14 +25,19 @@ public final class RunWriter implements AutoCloseable {
     @GuardedBy("lock")
     private boolean ended;
 
-    RunWriter(String id, RunLog log, BatchPreparation preparation) {
+    RunWriter(String id, WriterStream stream, RunLog log, BatchPreparation preparation) {
         this.id = id;
+        this.stream = stream;
         this.log = log;
         this.preparation = preparation;
     }
 
     String id() {
         return id;
+    }
+
+    WriterStream stream() {
+        return stream;
     }
 
     boolean superseded() {

@@ -11,6 +11,7 @@ import static io.datainf.engine.run.RunFixture.gradient;
 import static io.datainf.engine.run.RunFixture.row;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.datainf.engine.memory.ElementConversion;
 import io.datainf.engine.memory.ElementType;
@@ -287,6 +288,22 @@ class RunWriterTest {
         // Closing the older one must not take the newer one's place away.
         writer.close();
         assertThat(await(newer.append(batch(2, 2, gradient(2)))).storedCount()).isEqualTo(1);
+    }
+
+    @Test
+    void openWriter_earlierStreamOfTheSameInstance_isTurnedAway() {
+        RunWriter second = run.openWriter("w", new WriterStream(-7, 2));
+
+        assertThatThrownBy(() -> run.openWriter("w", new WriterStream(-7, 1)))
+                .isInstanceOf(SupersededWriterException.class);
+        assertThat(await(second.append(batch(1, 1, gradient(1)))).storedCount()).isEqualTo(1);
+
+        RunWriter third = run.openWriter("w", new WriterStream(-7, 3));
+        assertThat(failure(second.append(batch(2, 2, gradient(2))))).isInstanceOf(SupersededWriterException.class);
+        RunWriter otherInstance = run.openWriter("w", new WriterStream(5, 1));
+        assertThat(failure(third.append(batch(2, 2, gradient(2))))).isInstanceOf(SupersededWriterException.class);
+        assertThat(await(otherInstance.append(batch(2, 2, gradient(2)))).storedCount())
+                .isEqualTo(1);
     }
 
     @Test

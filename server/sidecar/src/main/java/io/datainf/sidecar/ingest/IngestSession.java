@@ -66,7 +66,7 @@ public final class IngestSession {
         this.context = context;
         this.sink = sink;
         this.writerId = hello.writerId();
-        this.writer = run.openWriter(writerId);
+        this.writer = run.openWriter(writerId, hello.stream());
         this.durableBatchSeq = writer.resumeAfterBatchSeq();
         this.assembler = new BatchAssembler(
                 run.definition().layout().dimension(), hello.elementType(), durableBatchSeq, context);
@@ -76,6 +76,7 @@ public final class IngestSession {
      * Opens a session; an open one of the same writer is superseded. Nothing is sent before {@link #start()}.
      *
      * @throws WriterMismatchException if the writer's gradients do not belong to the run
+     * @throws SupersededWriterException if a later stream of the writer is open
      */
     public static IngestSession open(
             RunRegistry runs, Run run, WriterHello hello, IngestContext context, IngestSink sink) {

@@ -2,6 +2,7 @@ package io.datainf.sidecar.ingest;
 
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.RunDefinition;
+import io.datainf.engine.run.WriterStream;
 
 /**
  * How a writer introduces itself.
@@ -10,8 +11,10 @@ import io.datainf.engine.run.RunDefinition;
  * @param layoutHash proof that its blocks are the run's
  * @param checkpoint at which its gradients were taken
  * @param elementType encoding of its gradients
+ * @param stream which of its streams this is
  */
-public record WriterHello(String writerId, String layoutHash, String checkpoint, ElementType elementType) {
+public record WriterHello(
+        String writerId, String layoutHash, String checkpoint, ElementType elementType, WriterStream stream) {
 
     void requireFits(RunDefinition run) {
         if (!layoutHash.equals(run.layout().hash())) {

@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunRegistry;
+import io.datainf.engine.run.WriterStream;
 import io.datainf.proto.v1.IngestResponse;
 import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.Opened;
@@ -154,8 +155,12 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
                 open.getSharedMemoryBytes());
         violations.throwIfAny();
         Run run = runs.get(RunIds.decode("open.run_id", open.getRunId()));
-        WriterHello hello =
-                new WriterHello(open.getWriterId(), open.getLayoutHash(), open.getCheckpoint(), elementType);
+        WriterHello hello = new WriterHello(
+                open.getWriterId(),
+                open.getLayoutHash(),
+                open.getCheckpoint(),
+                elementType,
+                new WriterStream(open.getWriterInstance(), open.getStreamNumber()));
         IngestSession opened = IngestSession.open(runs, run, hello, context, this);
         memory.open(open.getSharedMemoryBytes());
         boolean live;

@@ -9,6 +9,7 @@ import io.datainf.engine.run.Run;
 import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
+import io.datainf.engine.run.WriterStream;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.sidecar.Await;
 import java.nio.ByteBuffer;
@@ -75,7 +76,8 @@ class IngestSessionTest {
     }
 
     private IngestSession session(String writerId, IngestSink to, long maxUnackedBytes) {
-        WriterHello hello = new WriterHello(writerId, run.definition().layout().hash(), "", ElementType.F32);
+        WriterHello hello =
+                new WriterHello(writerId, run.definition().layout().hash(), "", ElementType.F32, WriterStream.NEWEST);
         IngestSession session = IngestSession.open(
                 runs, run, hello, new IngestContext(budget, 4 << 20, maxUnackedBytes, NO_EVENTS, executor), to);
         session.start();

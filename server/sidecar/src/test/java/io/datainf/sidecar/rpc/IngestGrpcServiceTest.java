@@ -397,6 +397,20 @@ class IngestGrpcServiceTest {
     }
 
     @Test
+    void ingest_lateOpenOfAnEarlierStream_endsThatOneAlone() throws Exception {
+        TestWriter successor = new TestWriter(server.channel);
+        successor.send(Wire.open(run.definition(), "w").setWriterInstance(9).setStreamNumber(2));
+        successor.opened();
+
+        TestWriter late = new TestWriter(server.channel);
+        late.send(Wire.open(run.definition(), "w").setWriterInstance(9).setStreamNumber(1));
+
+        assertFails(late, Code.ABORTED, "WRITER_SUPERSEDED").says("'w'").mayNotBeRetried();
+        successor.send(batch(1, 1, new float[] {1, 2, 3}));
+        successor.ackOf(1);
+    }
+
+    @Test
     void ingest_cancel_keepsWhatWasTakenWhole() throws Exception {
         TestWriter writer = open("w");
         writer.send(batch(1, 1, new float[] {1, 2, 3}));
