@@ -175,7 +175,8 @@ def test_after_a_reconnect_gradients_lie_in_the_new_memory(tmp_path: Path) -> No
         for k in range(50):
             writer.add(range(100 * k, 100 * k + 100), rows(100, k))
         writer.flush(LONG_SECONDS)
-    # What was in the old memory lies in the new one; what was made in between, without any, may have come by message.
+    # What was in the old memory lies in the new one; what was made in between, without any, may
+    # have come by message.
     assert server.batches[1][2]
     values = [np.frombuffer(gradients, "<f4") for _, gradients, _ in server.batches.values()]
     assert np.concatenate(values).tolist() == np.repeat(np.arange(50.0), 100 * DIMENSION).tolist()
