@@ -81,7 +81,9 @@ def test_mislabeled(server: ServerProcess, client: datainf.Client, tmp_path: Pat
     report = reduced("mislabeled.py", tmp_path, "--target", server.target)
     rows = report["results"]
     require_timed(rows)
-    assert {row["method"] for row in rows} == {*METHODS, *BASELINES, "loss", "self_influence"}
+    # Self-influence is there only if the server expects it to take two seconds at most.
+    methods = {row["method"] for row in rows} - {"self_influence"}
+    assert methods == {*METHODS, *BASELINES, "loss"}
     for row in rows:
         require_interval(row["low"], row["auc"], row["high"])
     require_plot(tmp_path)
