@@ -14,7 +14,7 @@ from typing import Any
 import figures
 import numpy as np
 import reviews
-from common import Stages, capture, connected, parser, tune
+from common import Stages, capture, connected, count, parser, positive, share, tune
 
 import datainf
 
@@ -116,14 +116,14 @@ def _arguments() -> argparse.Namespace:
     options = parser(__doc__, "approximation")
     options.add_argument("--model", default=reviews.MINILM, help="e.g. roberta-large")
     options.add_argument("--task", default=reviews.REVIEWS, choices=reviews.TASKS)
-    options.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8, 16])
-    options.add_argument("--scales", type=float, nargs="+", default=[0.1, 1.0, 10.0])
-    options.add_argument("--train", type=int, default=200, help="training texts")
-    options.add_argument("--validation", type=int, default=50, help="validation texts")
-    options.add_argument("--flip", type=float, default=0.2, help="share of labels that are flipped")
-    options.add_argument("--epochs", type=int, default=3)
-    options.add_argument("--learning-rate", type=float, default=1e-3)
-    options.add_argument("--batch", type=int, default=32)
+    options.add_argument("--ranks", type=count, nargs="+", default=[1, 2, 4, 8, 16])
+    options.add_argument("--scales", type=positive, nargs="+", default=[0.1, 1.0, 10.0])
+    options.add_argument("--train", type=count, default=200, help="training texts")
+    options.add_argument("--validation", type=count, default=50, help="validation texts")
+    options.add_argument("--flip", type=share, default=0.2, help="share of labels that are flipped")
+    options.add_argument("--epochs", type=count, default=3)
+    options.add_argument("--learning-rate", type=positive, default=1e-3)
+    options.add_argument("--batch", type=count, default=32)
     arguments = options.parse_args()
     if arguments.reduced:
         arguments.train, arguments.validation, arguments.epochs = 32, 8, 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
 import os
 import subprocess
 import tempfile
@@ -43,6 +44,31 @@ def parser(description: str | None, name: str) -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0, help="of everything random")
     made.add_argument("--reduced", action="store_true", help="so small that it takes seconds")
     return made
+
+
+def count(text: str) -> int:
+    """Reads an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}, expected a whole number of at least 1")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Reads an option that is a share of something, more than 0 and less than 1."""
+    return _number(text, 1.0)
+
+
+def positive(text: str) -> float:
+    """Reads an option that is a number of more than 0."""
+    return _number(text, math.inf)
+
+
+def _number(text: str, limit: float) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < limit:
+            return float(text)
+    below = "" if math.isinf(limit) else f" and less than {limit:g}"
+    raise argparse.ArgumentTypeError(f"{text}, expected more than 0{below}")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import peft
 import synthetic
 import torch
 import transformers
-from common import DEVICE, Samples, Stages, capture, connected, parser, tune
+from common import DEVICE, Samples, Stages, capture, connected, count, parser, positive, tune
 from synthetic import Example
 
 import datainf
@@ -56,7 +56,7 @@ def tiny_llama(steps: int, seed: int) -> tuple[Any, Tokenizer]:
     """
     torch.manual_seed(seed)
     tokenizer = Characters()
-    model = transformers.LlamaForCausalLM(
+    made: Any = transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
             vocab_size=2 + len(tokenizer.symbols),
             hidden_size=64,
@@ -69,7 +69,8 @@ def tiny_llama(steps: int, seed: int) -> tuple[Any, Tokenizer]:
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
         )
-    ).to(DEVICE)
+    )
+    model = made.to(DEVICE)
     texts = synthetic.generic_text(_BASE_TEXTS, seed)
     samples = tokens_of([Example(text, "", "") for text in texts], tokenizer, "both")
     tune(model, samples, epochs=1, steps=steps, learning_rate=3e-3, batch_samples=32, seed=seed)
@@ -145,7 +146,7 @@ def ask(
     client: datainf.Client, name: str, arguments: argparse.Namespace, stages: Stages
 ) -> dict[str, list[figures.Row]]:
     """Tunes on a set, and returns the figures of its two losses."""
-    each = max(arguments.each, 1)
+    each = arguments.each
     train, validation = synthetic.generate(name, each, max(each // 9, 1), arguments.seed)
     with stages("training"):
         model, tokenizer = tuned(arguments, train)
@@ -193,11 +194,11 @@ def _arguments() -> argparse.Namespace:
     options = parser(__doc__, "identify")
     options.add_argument("--model", default=TINY, help="e.g. meta-llama/Llama-2-13B-chat-hf")
     options.add_argument("--sets", nargs="+", default=list(synthetic.SETS), choices=synthetic.SETS)
-    options.add_argument("--each", type=int, default=90, help="training examples of each class")
-    options.add_argument("--base-steps", type=int, default=50, help=f"training of {TINY}")
-    options.add_argument("--epochs", type=int, default=1)
-    options.add_argument("--learning-rate", type=float, default=1e-3)
-    options.add_argument("--batch", type=int, default=16)
+    options.add_argument("--each", type=count, default=90, help="training examples of each class")
+    options.add_argument("--base-steps", type=count, default=50, help=f"training of {TINY}")
+    options.add_argument("--epochs", type=count, default=1)
+    options.add_argument("--learning-rate", type=positive, default=1e-3)
+    options.add_argument("--batch", type=count, default=16)
     arguments = options.parse_args()
     if arguments.reduced:
         arguments.sets, arguments.each, arguments.base_steps = ["math"], 9, 5

@@ -8,6 +8,7 @@ paper's number of samples are these, scaled.
 from __future__ import annotations
 
 import argparse
+import collections
 import time
 import uuid
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import numpy as np
 import peft
 import torch
 import transformers
-from common import connected, parser
+from common import connected, count, parser
 
 import datainf
 
@@ -106,6 +107,7 @@ def measure(client: datainf.Client, name: str, megabytes: int) -> dict[str, Any]
     return {
         "model": name,
         "blocks": len(blocks),
+        "widths": dict(collections.Counter(block.dimension for block in blocks)),
         "dimension": run.dimension,
         "sample_megabytes": sample_bytes / 1e6,
         "find_seconds": found - begin,
@@ -151,10 +153,8 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     options = parser(__doc__, "layouts")
-    options.add_argument("--megabytes", type=int, default=512, help="MiB sent for each model")
+    options.add_argument("--megabytes", type=count, default=512, help="MiB sent for each model")
     arguments = options.parse_args()
-    if arguments.megabytes < 1:
-        options.error(f"--megabytes is {arguments.megabytes}, expected at least 1")
     if arguments.reduced:
         arguments.megabytes = 16
     return arguments

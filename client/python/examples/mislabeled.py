@@ -11,7 +11,7 @@ import argparse
 import figures
 import numpy as np
 import reviews
-from common import Stages, capture, connected, parser, tune
+from common import Stages, capture, connected, count, parser, positive, share, tune
 
 import datainf
 
@@ -62,11 +62,21 @@ def main() -> None:
         with stages("page"):
             path = arguments.out / "ranking.html"
             found.to_html(path, texts=lambda k: " | ".join(filter(None, train.texts[k])))
+            ids, scores = found.numpy()
+            np.savez(
+                arguments.out / "scores.npz",
+                sample_ids=ids,
+                scores=scores,
+                labels=np.array(labels)[ids],
+                flipped=np.array(flipped)[ids],
+                validation_gradient=mean[0],
+            )
     figures.print_table(f"{arguments.model}, {arguments.task}: flipped labels found", rows)
     print(f"\nfrom fine-tuning to {path}: {sum(stages.seconds.values()):.0f} s")
     report = {
         "task": "mislabeled",
         "settings": vars(arguments),
+        "run": run.run_id,
         "samples": len(labels),
         "blocks": len(run.blocks),
         "dimension": run.dimension,
@@ -84,20 +94,14 @@ def _arguments() -> argparse.Namespace:
     options = parser(__doc__, "mislabeled")
     options.add_argument("--model", default=reviews.MINILM, help="e.g. roberta-large")
     options.add_argument("--task", default=reviews.REVIEWS, choices=reviews.TASKS)
-    options.add_argument(
-        "--train", type=int, default=1500, help="training texts; the paper's 4,500"
-    )
-    options.add_argument(
-        "--validation", type=int, default=200, help="validation texts; the paper's 500"
-    )
-    options.add_argument("--flip", type=float, default=0.2, help="share of labels that are flipped")
-    options.add_argument("--rank", type=int, default=4, help="of LoRA")
-    options.add_argument("--epochs", type=int, default=2)
-    options.add_argument("--learning-rate", type=float, default=1e-3)
-    options.add_argument("--batch", type=int, default=32)
+    options.add_argument("--train", type=count, default=1500, help="texts; the paper's 4,500")
+    options.add_argument("--validation", type=count, default=200, help="texts; the paper's 500")
+    options.add_argument("--flip", type=share, default=0.2, help="share of labels that are flipped")
+    options.add_argument("--rank", type=count, default=4, help="of LoRA")
+    options.add_argument("--epochs", type=count, default=2)
+    options.add_argument("--learning-rate", type=positive, default=1e-3)
+    options.add_argument("--batch", type=count, default=32)
     arguments = options.parse_args()
-    if not 0 < arguments.flip < 1:
-        options.error(f"--flip is {arguments.flip}, expected between 0 and 1")
     if arguments.reduced:
         arguments.train, arguments.validation, arguments.epochs = 96, 32, 1
     return arguments

@@ -19,7 +19,7 @@ import figures
 import numpy as np
 import peft
 import torch
-from common import DEVICE, Samples, Stages, connected, parser, tune
+from common import DEVICE, Samples, Stages, connected, count, parser, positive, tune
 
 import datainf
 
@@ -90,7 +90,7 @@ def tiny(arguments: argparse.Namespace) -> Painter:
     Without that training, gradients tell nothing of styles.
     """
     torch.manual_seed(arguments.seed)
-    unet = diffusers.UNet2DConditionModel(
+    model: Any = diffusers.UNet2DConditionModel(
         sample_size=16,
         in_channels=12,
         out_channels=12,
@@ -101,7 +101,8 @@ def tiny(arguments: argparse.Namespace) -> Painter:
         cross_attention_dim=32,
         attention_head_dim=4,
         norm_num_groups=8,
-    ).to(DEVICE)
+    )
+    unet = model.to(DEVICE)
     words = torch.nn.Embedding(len(drawings.WORDS), 32).weight.detach()
     plain = drawings.draw([drawings.PLAIN], 600, arguments.seed + 1)
     tune(
@@ -248,12 +249,12 @@ def _arguments() -> argparse.Namespace:
     options = parser(__doc__, "pictures")
     options.add_argument("--model", default=TINY, help="e.g. runwayml/stable-diffusion-v1-5")
     options.add_argument("--pictures", type=Path, help="a folder with a folder of files a style")
-    options.add_argument("--each", type=int, default=60, help="training pictures of each style")
-    options.add_argument("--rank", type=int, default=4, help="of LoRA")
-    options.add_argument("--base-steps", type=int, default=300, help=f"training of {TINY}")
-    options.add_argument("--epochs", type=int, default=5)
-    options.add_argument("--learning-rate", type=float, default=1e-3)
-    options.add_argument("--batch", type=int, default=20)
+    options.add_argument("--each", type=count, default=60, help="training pictures of each style")
+    options.add_argument("--rank", type=count, default=4, help="of LoRA")
+    options.add_argument("--base-steps", type=count, default=300, help=f"training of {TINY}")
+    options.add_argument("--epochs", type=count, default=5)
+    options.add_argument("--learning-rate", type=positive, default=1e-3)
+    options.add_argument("--batch", type=count, default=20)
     arguments = options.parse_args()
     if arguments.reduced:
         arguments.each, arguments.base_steps, arguments.epochs = 8, 5, 1

@@ -192,8 +192,11 @@ def _archive() -> bytes:
         options = ["--quiet", "--no-deps", "--no-binary", "vaderSentiment", "--dest", str(cache)]
         wanted = _ARCHIVE.replace("-", "==")
         command = [sys.executable, "-m", "pip", "download", *options, wanted]
-        if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
-            raise SystemExit(f"the film reviews are in {wanted} on PyPI: put it to {path}")
+        pip = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        if pip.returncode != 0:
+            raise SystemExit(
+                f"the film reviews are in {wanted} on PyPI: put it to {path}\n{pip.stderr}"
+            )
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != _SHA256:
         raise SystemExit(f"{path} is not {_ARCHIVE}: its SHA-256 is wrong; remove it")

@@ -317,7 +317,8 @@ def select(
 
     The paper's data selection. `Selection.kept` has the choice of each baseline as well: train with
     each before you trust one. A choice over all labels together (`per_label=False`) can starve a
-    label and do more harm than a random choice.
+    label and do more harm than a random choice. On handwritten digits with wrong labels, the share
+    of each label by one mean (the default) was as good as by `aggregation="per_label"` or better.
 
     Args:
         run: The run.
