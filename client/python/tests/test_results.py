@@ -71,7 +71,14 @@ def test_texts_are_escaped_and_nothing_is_loaded(run: datainf.Run) -> None:
         assert not checked.attributes & {"onclick", "onerror", "srcset"}
         assert all(text in checked.text for text in TEXTS.values())
         assert "negative = helpful" in checked.text
-        assert "http" not in page
+        assert not re.search(r"https?:", page)
+        assert "default-src 'none'; img-src data:" in page
+
+
+def test_text_that_is_no_unicode_is_written(run: datainf.Run, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    datainf.most_harmful(run, POINT).to_html(path, texts=lambda _: "half \ud83d <i>")
+    assert "half &#55357; &lt;i&gt;" in path.read_text(encoding="utf-8")
 
 
 def test_page_says_who_finds_flagged_samples_and_is_written(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -169,12 +170,69 @@ def test_watch_rejects_what_overflowed_and_goes_on(client: datainf.Client, run_i
     assert client.run(run_id).sample_count == 4
 
 
-def test_watch_refuses_a_loss_that_was_divided(client: datainf.Client, run_id: str) -> None:
+@pytest.mark.parametrize("factor", [1 / 4, 1 / 2, 0.95, 2, 12], ids=str)
+def test_watch_refuses_a_loss_that_was_scaled_in_spite_of_dropout(
+    client: datainf.Client, run_id: str, factor: float
+) -> None:
     model, batch = roberta().train(), classification_batch()
     with datainf.capture(model, run_id, client=client, estimator="during_training") as cap:
-        loss = model(**batch).loss / 4
-        with pytest.raises(ValueError, match="give the loss before it is divided or scaled"):
+        loss = model(**batch).loss * factor
+        with pytest.raises(
+            datainf.CaptureError,
+            match=rf"is {factor:.6g}\d* times .* give the loss before it is divided or scaled",
+        ):
             cap.watch([0, 1, 2, 3], batch, loss)
+
+
+def test_watch_of_a_sum_given_as_mean_is_refused(client: datainf.Client, run_id: str) -> None:
+    def total(model: Any, batch: Any) -> torch.Tensor:
+        return model(**batch).loss * len(batch["labels"])  # type: ignore[no-any-return]
+
+    model, batch = roberta().train(), classification_batch()
+    capture = datainf.capture(
+        model, run_id, client=client, estimator="during_training", loss=total, reduction="sum"
+    )
+    with capture as cap, pytest.raises(datainf.CaptureError, match=r"is 0\.25 times"):
+        cap.watch([0, 1, 2, 3], batch, model(**batch).loss)
+
+
+@pytest.mark.parametrize(
+    "draws",
+    [lambda: float(torch.rand(())), np.random.random, random.random],
+    ids=["torch", "numpy", "python"],
+)
+def test_watch_accepts_random_layers_of_any_generator(
+    client: datainf.Client, run_id: str, draws: Any
+) -> None:
+    class Noisy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.linear(x)
+            if not self.training:
+                return y
+            return y.mul(10 * draws())
+
+    def losses(model: Any, x: Any) -> torch.Tensor:
+        return model(x).square().mean(dim=1)  # type: ignore[no-any-return]
+
+    model, x = Noisy(), torch.randn(5, 4)
+    capture = datainf.capture(
+        model,
+        run_id,
+        client=client,
+        include=["linear.weight"],
+        loss=losses,
+        estimator="during_training",
+    )
+    with capture as cap:
+        each, drawn = losses(model, x), draws()
+        cap.watch(range(5), x, each)
+        assert draws() != drawn, "the generator goes on"
+        each.sum().backward()
+    assert client.run(run_id).sample_count == 5
 
 
 def test_watch_refuses_a_forgotten_backward_pass(client: datainf.Client, run_id: str) -> None:

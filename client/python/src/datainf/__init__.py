@@ -16,7 +16,7 @@ from datainf._analysis import (
     SquaredNorms,
 )
 from datainf._block import Block
-from datainf._capturing import capture, import_from_torch, lora_blocks
+from datainf._capturing import CaptureError, capture, import_from_torch, lora_blocks
 from datainf._checkpoints import CombinedScores, combine_checkpoints
 from datainf._client import Client
 from datainf._errors import (
@@ -72,6 +72,7 @@ __all__ = [
     "BlockGradientNorms",
     "BlockStatistics",
     "ById",
+    "CaptureError",
     "ClassDetection",
     "Client",
     "ClientOptions",

@@ -23,6 +23,11 @@ Reduction = Literal["mean", "sum", "token_mean", "causal_token_mean"]
 Estimator = Literal["final", "during_training"]
 """At which parameters gradients are taken."""
 
+
+class CaptureError(ValueError):
+    """Captured gradients are not those that the samples have alone; the message says what to do."""
+
+
 _NEEDS_TORCH = "needs PyTorch: pip install 'datainf-client[torch]'"
 
 
@@ -79,6 +84,8 @@ def capture(
         ValueError: The model has no LoRA matrix that is trained, has one that cannot be captured,
             or has other blocks than the run; the message says which, and what to do.
         AlreadyExistsError: The run with this id has another definition.
+
+    What the capture returned computes raises `CaptureError` if the check fails.
 
     Example:
         >>> with datainf.capture(model, "my-run", client=client) as cap:

@@ -18,7 +18,7 @@ from datainf._tables import Sign
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1c1b1a, #ece9e4); --soft: light-dark(#6b6762,
 #a39d95); --line: light-dark(#e2ded8, #383532); --paper: light-dark(#fbfaf8, #171615); }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 72rem; font: 1rem/1.5 system-ui,
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 90rem; font: 1rem/1.5 system-ui,
 sans-serif; color: var(--ink); background: var(--paper); }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .scroll { overflow-x: auto; }
@@ -26,11 +26,15 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left;
 vertical-align: top; }
 th { font-weight: 500; color: var(--soft); }
-.soft { color: var(--soft); } .text { max-width: 36rem; white-space: pre-wrap;
-overflow-wrap: anywhere; }
+.soft { color: var(--soft); } .text { width: max-content; max-width: min(26rem, 68vw);
+max-height: 12rem; overflow-y: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media print { .text { max-height: none; } }
 img { display: block; max-width: 10rem; max-height: 10rem; min-width: 3rem;
 image-rendering: pixelated; }
 """
+
+# Should markup of a text ever get through: no script runs, nothing is loaded from elsewhere.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 SIGN_SENTENCES: dict[str, str] = {
     "paper": "Sign of the paper, arXiv 2310.00902: negative = helpful, positive = harmful.",
@@ -142,6 +146,7 @@ def page(title: str, parts: Iterable[Markup], sign: Sign | None) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{name}</title>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
@@ -150,7 +155,8 @@ def page(title: str, parts: Iterable[Markup], sign: Sign | None) -> str:
 def written(text: str, path: str | os.PathLike[str] | None) -> str:
     """Writes a page if there is a path for it, and returns it."""
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        # Half a surrogate pair, which data sets may hold, is no UTF-8.
+        Path(path).write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
     return text
 
 

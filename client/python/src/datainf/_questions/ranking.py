@@ -123,7 +123,9 @@ class Ranking(Result):
         after: dict[str, Column] = dict(self._known())
         for name, column in self.columns.items():
             shown_numbers = numbers(in_sign_of(name, column[:count], sign))
-            places = ["" if name == self.method else f" (rank {r})" for r in self.ranks[name]]
+            places = [
+                "" if name == self.method else f"\u00a0(rank\u00a0{r})" for r in self.ranks[name]
+            ]
             after[name] = [n + place for n, place in zip(shown_numbers, places, strict=False)]
         parts = [
             paragraph(

@@ -17,12 +17,17 @@ from datainf._encoding import Dtype, sample_id_list
 from datainf._options import WriterOptions
 from datainf._run import Run
 from datainf._torch import checking
-from datainf._torch.batches import batch_size, one_sample, require_size
+from datainf._torch.batches import (
+    batch_size,
+    one_sample,
+    require_size,
+    without_left_padding,
+)
+from datainf._torch.replaying import Replay
 from datainf._torch.scaling import infer_reduction, inner_factors
 from datainf._torch.taps import Sink, Taps
 from datainf._torch.targets import Target, unwrap
 from datainf._torch.validation import (
-    has_dropout,
     require_blocks,
     require_eval,
     require_known,
@@ -74,11 +79,13 @@ class Capture:
         self._estimator = estimator
         self._options = options
         self._seen: set[int] = set()
-        self._checked = self._checked_conclusively = False
+        self._checked = self._checked_conclusively = self._checked_padding = False
         self._taps: Taps | None = None
         self._writer: Writer | None = None
         self._watch: Watch | None = None
         self._current: Sink | None = None  # of the trainer's passes
+        self._is_called = False  # whether there was one
+        self._replay: Replay | None = None  # of the last of them, while a check may come
 
     @property
     def writer(self) -> Writer:
@@ -118,6 +125,8 @@ class Capture:
         captured = self._captured(taps, batch, size)
         if self._check_is_due(batch, size):
             self._check(taps, batch, captured)
+        if self._padding_check_is_due(batch):
+            self._check_left_padding(taps, batch, captured)
         return (captured.rows / captured.factors[:, None].to(captured.rows)).cpu()
 
     def push(self, ids: npt.ArrayLike, batch: Any, steps: npt.ArrayLike | None = None) -> None:
@@ -182,19 +191,21 @@ class Capture:
         """
         taps = self._opened()
         if self._estimator == "final":
-            raise RuntimeError("watch is for capture(..., estimator='during_training')")
+            raise RuntimeError(
+                "watch takes gradients from your own backward pass, for capture(...,"
+                " estimator='during_training'): use that, or push(ids, batch)"
+            )
         self._require_run()
         require_no_batch_norm(self._module)
         named = sample_id_list("ids", _host(ids), repeatable=True)
         size = require_size(batch, named)
-        if self._current is None or self._current.batch_size is not None:
-            raise RuntimeError("watch was called without a forward pass of the model before")
+        if self._current is None or not self._is_called or self._current.batch_size is not None:
+            raise RuntimeError(
+                "watch was called without a forward pass of the model before: within the `with`"
+                " block, call the model, then watch(ids, batch, loss), then loss.backward()"
+            )
         factors = inner_factors(loss, batch, size, self._reduction_of(batch, loss))
-        if self._check_is_due(batch, size):
-            random = has_dropout(self._module)
-            with checking.evaluating(self._module):
-                self._check_value(taps, batch, loss, random=random)
-                self._check(taps, batch, self._captured(taps, batch, size))
+        self._check_watched(taps, batch, size, loss)
         self._current.batch_size = size
         self._watch = Watch(self._current, named, loss, factors, steps)
 
@@ -271,18 +282,29 @@ class Capture:
         conclusive = checking.is_conclusive(batch, size)
         return not self._checked or (conclusive and not self._checked_conclusively)
 
+    def _padding_check_is_due(self, batch: Any) -> bool:
+        return not self._checked_padding and checking.most_padded(batch)[1] > 0
+
+    def _check_watched(self, taps: Taps, batch: Any, size: int, loss: torch.Tensor) -> None:
+        due, padding = self._check_is_due(batch, size), self._padding_check_is_due(batch)
+        if due:
+            self._check_value(taps, batch, loss)
+        if due or padding:
+            with checking.evaluating(self._module):
+                captured = self._captured(taps, batch, size)
+                if due:
+                    self._check(taps, batch, captured)
+                if padding:
+                    self._check_left_padding(taps, batch, captured)
+
     def _check(self, taps: Taps, batch: Any, captured: _Captured) -> None:
         size = len(captured.rows)
         index = checking.telling_sample(captured.rows, batch, captured.factors)
-        sample = one_sample(batch, index, size)
-        with torch.enable_grad(), taps.into(None):
-            value, alone = checking.gradient_alone(self._loss, self._module, self._targets, sample)
-        reduction = self._reduction_of(batch, value)
-        own = float(inner_factors(value, sample, 1, reduction)[0])
+        alone, reduction = self._gradient_alone(taps, one_sample(batch, index, size))
         assumed = float(captured.factors[index])
         checking.compare(
             captured.rows[index] / assumed,
-            alone / own,
+            alone,
             self._targets,
             half=captured.half,
             described=checking.factor_message(batch, size, index, assumed, reduction),
@@ -290,17 +312,39 @@ class Capture:
         self._checked = True
         self._checked_conclusively |= checking.is_conclusive(batch, size)
 
-    def _check_value(self, taps: Taps, batch: Any, loss: torch.Tensor, *, random: bool) -> None:
-        with torch.no_grad(), taps.into(None):
-            expected = self._loss(self._module, batch)
-        checking.compare_losses(float(loss.detach().sum()), float(expected.sum()), random=random)
+    def _check_left_padding(self, taps: Taps, batch: Any, captured: _Captured) -> None:
+        index, count = checking.most_padded(batch)
+        sample = one_sample(batch, index, len(captured.rows))
+        seq2seq = getattr(getattr(self._module, "config", None), "is_encoder_decoder", False)
+        trimmed = without_left_padding(sample, count, labels=not seq2seq)
+        alone, _ = self._gradient_alone(taps, trimmed)
+        row = captured.rows[index] / float(captured.factors[index])
+        checking.compare_padding(row, alone, index, count, half=captured.half)
+        self._checked_padding = True
+
+    def _gradient_alone(self, taps: Taps, sample: Any) -> tuple[torch.Tensor, Reduction]:
+        """Returns the gradient of a batch of one, [D], and how its loss was made."""
+        with torch.enable_grad(), taps.into(None):
+            value, alone = checking.gradient_alone(self._loss, self._module, self._targets, sample)
+        reduction = self._reduction_of(sample, value)
+        return alone / float(inner_factors(value, sample, 1, reduction)[0]), reduction
+
+    def _check_value(self, taps: Taps, batch: Any, loss: torch.Tensor) -> None:
+        replay, self._replay = self._replay, None
+        assert replay is not None  # noqa: S101  # a check is due only after it was kept
+        # With grad, which decides what kernels draw from their generators.
+        with torch.enable_grad(), taps.into(None), replay.again():
+            expected = self._loss(self._module, batch).detach()
+        checking.compare_losses(loss.detach(), expected)
 
     def _forward_begins(self, *_: Any) -> None:
         taps = self._opened()
         # Not for the passes of our own, nor for those of an evaluation.
         if taps.sink is self._current and torch.is_grad_enabled():
             self._settle()
+            self._is_called = True
             taps.sink = self._current = Sink(self._targets)
+            self._replay = None if self._checked_conclusively else Replay(self._module)
 
     def _settle(self) -> None:
         """Hands what the last backward pass gave to the writer."""

@@ -1,7 +1,10 @@
-"""The check of captured gradients: that of one sample is computed again alone.
+"""The checks of captured gradients: that of one sample is computed again alone.
 
 It finds a loss that was averaged over the batch unnoticed, modules that hooks do not see, samples
-that influence each other, and losses that depend on more than the batch.
+that influence each other, and losses that depend on more than the batch. A sample padded on the
+left is computed once more without its padding. A loss of the trainer's own is computed again with
+the same dropout: no mask of one sample alone is that of the batch, but all of the batch can have
+the same again.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from datainf._capturing import CaptureError
+from datainf._torch.batches import left_padding
 from datainf._torch.scaling import candidates, token_counts
 from datainf._torch.targets import Target
 
@@ -21,10 +26,12 @@ from datainf._torch.targets import Target
 _TOLERANCE = 1e-3
 _HALF_TOLERANCE = 0.1
 _HALF_FACTOR_TOLERANCE = 0.02
+_LOSS_TOLERANCE = 0.01
 
-
-class CaptureError(ValueError):
-    """Captured gradients are not those that the samples have alone."""
+_LOSS_REMEDY = (
+    "give the loss before it is divided or scaled, and pass capture(..., loss=...) if yours is not"
+    " model(**batch).loss"
+)
 
 
 def run_backward(loss: torch.Tensor, targets: Sequence[Target]) -> list[torch.Tensor | None]:
@@ -116,6 +123,34 @@ def compare(
     )
 
 
+def most_padded(batch: Any) -> tuple[int, int]:
+    """Returns the sample with the most padding on its left, and the tokens of that; 0 if none."""
+    counts = left_padding(batch)
+    if counts is None or not len(counts):
+        return 0, 0
+    index = int(counts.argmax())
+    return index, int(counts[index])
+
+
+def compare_padding(
+    row: torch.Tensor, alone: torch.Tensor, index: int, count: int, *, half: bool
+) -> None:
+    """Compares a captured gradient with that of the sample without its padding, both [D].
+
+    Raises:
+        CaptureError: They differ; the message says what to do.
+    """
+    row, alone = row.double().to(alone.device), alone.double()
+    error, norm = float((row - alone).norm()), float(alone.norm())
+    if not error <= (_HALF_TOLERANCE if half else _TOLERANCE) * norm:
+        raise CaptureError(
+            f"sample {index} of the batch, padded by {count} tokens on the left, has another"
+            f" gradient without them (by {error / norm if norm else error:.2g} of its norm): pass"
+            " position_ids that begin with 0 at each sample's first token, and label that token"
+            " -100, as only padding could predict it; or pad on the right"
+        )
+
+
 def factor_message(
     batch: Any, size: int, index: int, assumed: float, reduction: str
 ) -> Callable[[float], str]:
@@ -157,15 +192,22 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             each.training = True
 
 
-def compare_losses(given: float, expected: float, *, random: bool) -> None:
-    """Compares the loss given to `watch` with that of the capture's own loss, without dropout.
+def compare_losses(given: torch.Tensor, expected: torch.Tensor) -> None:
+    """Compares the loss given to `watch` with that of the capture's own loss, computed again.
+
+    Dropout is the same in both, so that only rounding may tell them apart.
 
     Raises:
-        CaptureError: They differ by more than rounding, or dropout (`random`), explains.
+        CaptureError: They differ; the message has the measured factor, and what to do.
     """
-    if abs(given - expected) > (0.5 if random else 0.05) * abs(expected):
+    given, expected = given.double().flatten(), expected.double().flatten()
+    if given.shape != expected.shape:  # a sum of losses of samples, or it is found wrong here
+        given, expected = given.sum(), expected.sum()
+    error = float((given - expected).norm())
+    norm = float(expected.norm())
+    if not error <= _LOSS_TOLERANCE * norm:
+        factor = float((given * expected).sum()) / norm**2 if norm else float("inf")
         raise CaptureError(
-            f"the loss given is {given:.6g}, but capture's `loss` is {expected:.6g} for the same"
-            " batch: give the loss before it is divided or scaled, and pass capture(..., loss=...)"
-            " if yours is not model(**batch).loss"
+            f"the loss given is {factor:.6g} times that of capture's `loss` for the same batch and"
+            f" dropout (norms {float(given.norm()):.6g} and {norm:.6g}): {_LOSS_REMEDY}"
         )

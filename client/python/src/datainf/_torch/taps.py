@@ -88,7 +88,10 @@ class Sink:
 
     def _require_size(self) -> int:
         if self.batch_size is None:
-            raise RuntimeError("a backward pass ran without watch(ids, batch, loss) before it")
+            raise RuntimeError(
+                "a backward pass ran without watch(ids, batch, loss) before it: call watch for each"
+                " forward pass, or do what is not to be captured outside of the `with` block"
+            )
         return self.batch_size
 
 

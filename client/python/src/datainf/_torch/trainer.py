@@ -227,7 +227,17 @@ class DataInfTrainerMixin(_Base):
         if ID_COLUMN not in columns:  # else it would be removed before the collator
             columns.append(ID_COLUMN)
 
+    def _take_final_weights(self) -> None:
+        """Lets optimisers put the weights in place that they evaluate at, as `evaluate` does.
+
+        Schedule-free optimisers train at others. Each training step goes back to those.
+        """
+        switch = getattr(self.optimizer, "eval", None)
+        if callable(switch):
+            switch()
+
     def _push(self) -> tuple[Run, int]:
+        self._take_final_weights()
         tag = from_main(self.accelerator, lambda: weights_tag(self.model))
         if self._pushed is not None:
             known, dataset, run, revision = self._pushed
@@ -259,6 +269,7 @@ class DataInfTrainerMixin(_Base):
                 "accelerator_config.even_batches is False, expected True: processes exchange the"
                 " gradients of the evaluation set in batches of one size"
             )
+        self._take_final_weights()
         rows: dict[int, torch.Tensor] = {}
         with evaluating(self.model), self._capture("final", None, "") as cap:
             for ids, batch in self._batches(numbered(dataset, None)):

@@ -75,12 +75,3 @@ def require_no_batch_norm(module: nn.Module) -> None:
                 f"{name}, a {type(each).__name__} in train mode, mixes the samples of a batch, so"
                 " that none has a gradient of its own: put it into eval mode"
             )
-
-
-def has_dropout(module: nn.Module) -> bool:
-    """Returns whether any dropout is on."""
-    return any(
-        each.training and getattr(each, "p", 0) > 0
-        for each in module.modules()
-        if isinstance(each, nn.modules.dropout._DropoutNd)
-    )

@@ -32,7 +32,10 @@ class Watch:
             ValueError: The loss has no graph.
         """
         if not loss.requires_grad:
-            raise ValueError("the loss does not require grad: was it made under torch.no_grad()?")
+            raise ValueError(
+                "the loss does not require grad: compute it without torch.no_grad(), and do not"
+                " detach it"
+            )
         self.ids = ids
         self.steps = steps
         self._sink = sink
