@@ -31,12 +31,18 @@ EXACT_TOLERANCE = 1e-4
 LAMBDA_TOLERANCE = 1e-12
 
 
+_EXPECTED_ON_STDERR = (
+    r"|datainf push: ids are not integers: using row numbers\n"
+    r"|datainf query: lissa(_reference)? did not converge: .*\n"
+)
+
+
 def datainf(*arguments: str) -> str:
     """Runs the installed command; returns what it printed."""
     command = [str(Path(sys.executable).with_name("datainf")), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert result.returncode == 0, result.stderr
-    assert result.stderr in ("", "datainf push: ids are not integers: using row numbers\n")
+    assert re.fullmatch(_EXPECTED_ON_STDERR, result.stderr)
     return result.stdout
 
 
@@ -157,6 +163,22 @@ def test_options_of_methods_and_relatif(
     assert main([*query, "--normalization", "relatif"]) == 0
 
 
+def test_solver_that_did_not_converge_is_told(
+    server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(example) as file:
+        np.savez(example, **{**file, "train.0": 1000 * file["train.0"]})  # LiSSA's step is too long
+    common = [str(example), "--run", "diverges", "--target", server.target]
+    assert main(["push", *common]) == 0
+    message = "lissa did not converge: relative residual"
+    for command in (["query", *common, "--top", "1"], ["top", *common]):
+        capsys.readouterr()
+        assert main(command) == 0
+        assert "converge" not in "".join(capsys.readouterr())
+        assert main([*command, "--method", "lissa"]) == 0
+        assert message in "".join(capsys.readouterr())
+
+
 def test_options_of_a_new_run_and_differences_to_an_existing_one(
     server: ServerProcess, example: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,9 +231,12 @@ def test_rejected_samples_are_listed_and_change_the_exit_status(
     [
         (["stats", "--run", "nope"], "nope"),
         (["query", "EXAMPLE", "--run", "nope", "--top", "1"], "nope"),
-        (["push", "missing.npz", "--run", "r"], "missing.npz"),
+        (["push", "missing.npz", "--run", "r"], "push: missing.npz: No such file or directory\n"),
         (["push", "EXAMPLE", "--run=-wrong name"], "run_id"),
-        (["push", "EXAMPLE", "--run", "r", "--target", "unix:/nonexistent"], "/nonexistent"),
+        (
+            ["push", "EXAMPLE", "--run", "r", "--target", "unix:/nonexistent"],
+            "answer at --target unix:/none",
+        ),
     ],
 )
 def test_errors_are_one_message_without_traceback(

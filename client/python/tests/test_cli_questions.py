@@ -127,6 +127,20 @@ def test_what_the_file_lacks_is_named(
         assert message in error
 
 
+def test_texts_are_looked_for_before_anything_is_asked(
+    pushed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = str(tmp_path / "none.txt")
+    for options, message in (
+        (["--texts", texts], "give --html OUT.html too"),
+        (["--texts", texts, "--html", str(tmp_path / "page.html")], f"{texts}: No such file"),
+    ):
+        assert main(["mislabeled", *pushed, *options]) == 1
+        output = capsys.readouterr()
+        assert message in output.err
+        assert not output.out
+
+
 def test_watch_prints_a_line_each_time(
     pushed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import inspect
 import re
@@ -20,6 +21,19 @@ READMES = [Path(__file__).parents[1] / "README.md", Path(__file__).parents[3] / 
 
 # These need torch; torch_tests/test_run.py runs their examples.
 TORCH = ("capture", "lora_blocks")
+
+# What `with` calls, and what subclasses show.
+WITHOUT_EXAMPLE = {
+    "Client.close",
+    "InfluenceMatrix.table",
+    "Ranking.table",
+    "Result.plot",
+    "Result.table",
+    "SampleStream.close",
+    "Selection.table",
+    "Study.table",
+    "WriterOptions.wanted_shared_bytes",
+}
 
 
 def documented() -> Iterator[tuple[str, Any]]:
@@ -63,13 +77,31 @@ def test_example_in_docstring_gives_what_it_shows(
         "client": client,
         "run": run,
     }
-    results = doctest.DocTestRunner().run(test, out=lambda text: print(text, end=""))
-    assert results.failed == 0
+    report: list[str] = []
+    results = doctest.DocTestRunner().run(test, out=report.append)
+    assert results.failed == 0, "".join(report)
 
 
 def test_everything_public_is_documented() -> None:
     for name, thing in documented():
-        assert inspect.getdoc(thing), name
+        text = inspect.getdoc(thing)
+        assert text, name
+        if inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+            told = text + inspect.getsource(thing).partition('"""')[2]
+            assert all(f"{field.name}:" in told for field in dataclasses.fields(thing)), (
+                f"{name} does not tell each field"
+            )
+
+
+def test_everything_public_has_an_example() -> None:
+    shown = {test.values[0].name for test in with_examples()}
+    missing = {
+        name
+        for name, thing in documented()
+        if name not in shown | set(TORCH) | WITHOUT_EXAMPLE
+        and not (inspect.isclass(thing) and issubclass(thing, Exception))
+    }
+    assert not missing
 
 
 def examples_in_readmes() -> list[Any]:

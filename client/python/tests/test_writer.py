@@ -25,7 +25,8 @@ from datainf._batch import Batch
 from datainf._proto.v1 import ingest_service_pb2
 
 
-def test_samples_arrive_with_ids_steps_and_content() -> None:
+@pytest.mark.parametrize(("steps", "kept"), [([-1, 3], [-1, 3]), (7, [7, 7])])
+def test_samples_arrive_with_ids_steps_and_content(steps: Any, kept: list[int]) -> None:
     received: list[Any] = []
 
     def script(_: int, requests: Iterator[Any], __: Any) -> Iterator[Any]:
@@ -39,14 +40,14 @@ def test_samples_arrive_with_ids_steps_and_content() -> None:
     with serving(script) as (fake, run):
         gradients = np.arange(8, dtype=np.float32).reshape(2, 4)
         with run.writer(checkpoint="step-1", writer_id="w") as writer:
-            writer.add([5, 2**64 - 1], gradients, steps=[-1, 3])
+            writer.add([5, 2**64 - 1], gradients, steps=steps)
             gradients[:] = -1  # the writer has its own copy
             assert writer.flush(LONG_SECONDS) == 2
         opening = fake.opens[0]
     assert (opening.run_id, opening.writer_id, opening.layout_hash) == ("r", "w", "hash")
     assert opening.checkpoint == "step-1"
     assert [list(b.sample_ids) for b in received] == [[5, 2**64 - 1]]
-    assert list(received[0].steps) == [-1, 3]
+    assert list(received[0].steps) == kept
     assert np.frombuffer(received[0].gradients, "<f4").tolist() == list(range(8))
 
 

@@ -31,6 +31,10 @@ class JobEstimate:
         multiplications: How many, about; 0 when the result is there already.
         compute_seconds: How long they may take once begun: a guess from earlier work of the server.
         job_count_ahead: Jobs that wait or run before it.
+
+    Example:
+        >>> run.self_influence_cost().job_count_ahead
+        0
     """
 
     multiplications: float
@@ -48,6 +52,11 @@ class SelfInfluence:
         snapshot: What it was computed from.
         estimate: What it was going to cost.
         compute_seconds: What it took; next to nothing when the result was kept.
+
+    Example:
+        >>> own = run.self_influence()
+        >>> own.ids.tolist(), bool((own.values < 0).all())
+        ([10, 11], True)
     """
 
     ids: npt.NDArray[np.uint64]
@@ -69,6 +78,12 @@ class MethodAgreement:
         relative_error: |s - e| / |e|, shape [m].
         compute_seconds: Time of all points together.
         solver: How its solver ended; None for methods that have none.
+
+    Example:
+        >>> comparison = run.compare_methods(np.ones(run.dimension))
+        >>> agreement = comparison.methods[0]
+        >>> agreement.method, agreement.relative_error.shape
+        ('datainf', (1,))
     """
 
     method: str
@@ -90,6 +105,11 @@ class BlockGradientNorms:
         median: Half of the norms are below.
         upper_quartile: Three quarters of the norms are below.
         max: Greatest norm.
+
+    Example:
+        >>> comparison = run.compare_methods(np.ones(run.dimension))
+        >>> round(comparison.block_norms[0].median, 3)
+        2.828
     """
 
     name: str
@@ -110,6 +130,11 @@ class MethodComparison:
         exact_seconds: Time of the exact solution.
         exact_solver: How its solver ended.
         block_norms: One entry a block, in layout order.
+
+    Example:
+        >>> comparison = run.compare_methods(np.ones(run.dimension))
+        >>> comparison.exact_solver.converged
+        True
     """
 
     snapshot: Snapshot
@@ -128,6 +153,10 @@ class SquaredNorms:
         values: |g_k|^2 over all blocks, float64, shape [n].
         block_values: The same for each block, shape [L, n]; None unless asked for.
         revision: Revision of the run.
+
+    Example:
+        >>> run.squared_norms().values.tolist()
+        [14.0, 14.0]
     """
 
     ids: npt.NDArray[np.uint64]

@@ -124,9 +124,21 @@ def capture(
 def lora_blocks(
     model: torch.nn.Module, *, adapter: str | None = None, include: Sequence[str] = ()
 ) -> list[Block]:
-    """Returns the blocks that `capture` finds, for `Client.create_run`. Arguments as there.
+    """Returns the blocks that `capture` finds, for `Client.create_run`.
 
     Works without memory for weights too, on PyTorch's "meta" device.
+
+    Args:
+        model: As for `capture`.
+        adapter: As for `capture`.
+        include: As for `capture`.
+
+    Returns:
+        One block for each trained matrix, in the order of the model.
+
+    Raises:
+        ImportError: PyTorch is missing.
+        ValueError: As for `capture`.
 
     Example:
         >>> block = datainf.lora_blocks(model)[0]

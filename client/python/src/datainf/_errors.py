@@ -19,6 +19,13 @@ class FieldViolation:
     Attributes:
         field: Path of the field in the request, e.g. `"run.layout.blocks[3].rows"`.
         description: What is wrong with its value, and what was expected.
+
+    Example:
+        >>> try:
+        ...     run.query(np.ones(run.dimension), method="lissa", lissa_alpha=-1.0)
+        ... except datainf.InvalidArgumentError as error:
+        ...     error.violations[0].field
+        'spec.lissa.alpha'
     """
 
     field: str

@@ -29,6 +29,11 @@ class StoredSamples:
         squared_norms: |g_{k,l}|^2 of each sample and block, float64, shape [k, L].
         gradients: Shape [k, D]. float32; of a run that stores bfloat16 uint16: the bits, as
             `Writer.add` of a writer with `dtype="bf16"` takes them.
+
+    Example:
+        >>> with run.read_samples() as samples:
+        ...     [(chunk.ids.tolist(), chunk.gradients.shape) for chunk in samples]
+        [([10, 11], (2, 14))]
     """
 
     ids: npt.NDArray[np.uint64]

@@ -28,6 +28,11 @@ class Snapshot:
         method: The method used, as in `Run.query`.
         stored_dtype: Encoding of the stored samples: `"f32"` or `"bf16"`.
         engine: What computed, e.g. `"vector"`.
+
+    Example:
+        >>> snapshot = run.query(np.ones(run.dimension)).snapshot
+        >>> snapshot.sample_count, snapshot.method, snapshot.damping.shape
+        (2, 'datainf', (2,))
     """
 
     sample_count: int
@@ -49,6 +54,10 @@ class SolverReport:
         relative_residual: |v - (G + lambda I) h| / |v|; can be infinite if LiSSA diverges.
         solver: What solved: `"gram"`, `"cholesky"`, `"cg"` or `"lissa"`; joined by "+" where blocks
             were solved in different ways.
+
+    Example:
+        >>> run.query(np.ones(run.dimension), method="exact").solver.converged
+        True
     """
 
     converged: bool
@@ -71,6 +80,11 @@ class QuerySummary:
         recomputed_in_double: Single precision was not accurate enough for some point of the batch,
             so double was used.
         batch_query_count: Queries that were computed together, this one included.
+
+    Example:
+        >>> summary = run.query(np.ones(run.dimension)).summary
+        >>> summary.batch_query_count
+        1
     """
 
     queue_seconds: float

@@ -49,6 +49,10 @@ class Run:
             bytes on disk are damaged. They are not among `sample_count`; send them again.
         damaged_sample_ids: The first 1,000 of their ids, as far as they can be read; from
             `Client.run` only.
+
+    Example:
+        >>> run.dimension, run.sample_count
+        (14, 0)
     """
 
     def __init__(self, connection: Connection, message: run_service_pb2.Run) -> None:

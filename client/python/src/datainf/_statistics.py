@@ -22,6 +22,11 @@ class BlockStatistics:
         squared_norm_max: Greatest q_i; 0 when there are no samples.
         zero_gradient_count: Samples whose gradient is all zero in this block.
         skipped: True when damping is 0: queries leave the block out and say so.
+
+    Example:
+        >>> block = run.statistics().blocks[0]
+        >>> block.name, block.dimension, block.squared_norm_max
+        ('block0', 8, 8.0)
     """
 
     name: str
@@ -43,6 +48,11 @@ class RunStatistics:
         revision: The revision.
         sample_count: Samples, n.
         blocks: One entry a block, in layout order.
+
+    Example:
+        >>> statistics = run.statistics()
+        >>> statistics.sample_count, len(statistics.blocks)
+        (2, 2)
     """
 
     revision: int

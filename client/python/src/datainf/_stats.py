@@ -14,6 +14,13 @@ class RejectedSample:
         block_name: Name of the first block at fault.
         reason: `"nan"` or `"infinite"`.
         detail: The same for a person, with element and value.
+
+    Example:
+        >>> with run.writer() as writer:
+        ...     writer.add([12], np.full((1, run.dimension), np.nan))
+        ...     revision = writer.flush()
+        >>> writer.rejected[0].sample_id, writer.rejected[0].reason
+        (12, 'nan')
     """
 
     sample_id: int
@@ -44,6 +51,13 @@ class WriterStats:
         reconnects: Streams opened after the first.
         recovered_batches: Batches found durable after a reconnect, whose ack was lost. Duplicates,
             replaced and rejected samples among them are not counted here.
+
+    Example:
+        >>> with run.writer() as writer:
+        ...     writer.add([12], np.ones((1, run.dimension)))
+        ...     revision = writer.flush()
+        ...     writer.stats().acked_samples
+        1
     """
 
     added_samples: int = 0
@@ -69,6 +83,11 @@ class Deletion:
         deleted_count: Samples deleted.
         absent_count: Ids that the run did not hold.
         revision: Revision of the run after it.
+
+    Example:
+        >>> deletion = run.delete_samples([11, 12])
+        >>> deletion.deleted_count, deletion.absent_count
+        (1, 1)
     """
 
     deleted_count: int

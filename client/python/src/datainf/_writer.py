@@ -102,7 +102,13 @@ class Writer:
         return self.stats().duplicate_samples
 
     def stats(self) -> WriterStats:
-        """Returns all counts, from one moment."""
+        """Returns all counts, from one moment.
+
+        Example:
+            >>> with run.writer() as writer:
+            ...     writer.stats().added_samples
+            0
+        """
         self._require_process()  # another thread may have held the lock at the fork
         return self._outbox.stats()
 
@@ -136,6 +142,10 @@ class Writer:
                 ran out.
             DataInfError: The writer has failed for good.
             RuntimeError: The writer is closed, or was carried through a fork.
+
+        Example:
+            >>> with run.writer() as writer:
+            ...     writer.add([12, 13], np.ones((2, run.dimension)), steps=7)
         """
         ids = sample_id_list("sample_ids", sample_ids)
         rows = encode("gradients", gradients, self._dtype, self._dimension)
@@ -143,11 +153,13 @@ class Writer:
             raise ValueError(f"{len(ids)} sample_ids for {len(rows)} gradients, expected as many")
         step_list: list[int] = []
         if steps is not None:
-            step_array = np.atleast_1d(np.asarray(steps))
+            step_array = np.asarray(steps)
+            if step_array.ndim == 0:  # one for all
+                step_array = np.full(len(ids), step_array)
             if step_array.dtype.kind not in "iu" or step_array.shape != (len(ids),):
                 raise ValueError(
                     f"steps has dtype {step_array.dtype} and shape {step_array.shape},"
-                    f" expected integers of shape ({len(ids)},)"
+                    f" expected integers of shape ({len(ids)},), or one"
                 )
             step_list = step_array.tolist()
         self._start()
@@ -167,6 +179,13 @@ class Writer:
             DeadlineExceededError: The time ran out; the samples are still on their way.
             DataInfError: The writer has failed for good.
             RuntimeError: The writer was carried through a fork.
+
+        Example:
+            >>> with run.writer() as writer:
+            ...     writer.add(12, np.ones(run.dimension))
+            ...     revision = writer.flush()
+            >>> run.query(np.ones(run.dimension), min_revision=revision).ids.tolist()
+            [[10, 11, 12]]
         """
         self._require_process()
         return self._outbox.flush(timeout)
@@ -181,6 +200,13 @@ class Writer:
             DeadlineExceededError: The time ran out; what was not acked may be lost.
             DataInfError: The writer has failed for good, now or before.
             RuntimeError: The writer was carried through a fork.
+
+        Example:
+            >>> writer = run.writer()
+            >>> writer.add(12, np.ones(run.dimension))
+            >>> writer.close()
+            >>> run.statistics().sample_count
+            3
         """
         self._require_process()
         with self._lock:

@@ -28,11 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with datainf.Client(options.target) as client:
             status: int = options.command(client, options)
             return status
+    except datainf.UnavailableError as error:
+        there = f"does a server answer at --target {options.target}?"
+        print(f"datainf {options.name}: {error}: {there}", file=sys.stderr)
     except (datainf.DataInfError, ImportError, OSError, ValueError) as error:
-        print(f"datainf {options.name}: {error}", file=sys.stderr)
+        print(f"datainf {options.name}: {_described(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"datainf {options.name}: interrupted", file=sys.stderr)
     return FAILED
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         description="Client of the DataInf sidecar. Negative score = helpful, positive = harmful.",
     )
     whole.add_argument("--version", action="version", version=f"datainf {datainf.__version__}")
-    commands = whole.add_subparsers(dest="name", required=True)
+    commands = whole.add_subparsers(dest="name", metavar="COMMAND", required=True)
 
     server = argparse.ArgumentParser(add_help=False)
     server.add_argument(

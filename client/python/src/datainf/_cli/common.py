@@ -45,6 +45,11 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--damping-scale", type=float, metavar="C", help="instead of the run's")
 
 
+def size(count: int) -> str:
+    """Returns a number of bytes as people read it."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
 def validation_gradients(file: ExchangeFile, path: str, run: datainf.Run) -> npt.NDArray[Any]:
     """Returns the rows of val.<b>, [m, D].
 

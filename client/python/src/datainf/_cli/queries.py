@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from datainf._cli.common import OK, Parents, add_method, positive, save, validat
 from datainf._exchange import ExchangeFile
 from datainf._progress import share_bar
 from datainf._query import NORMALIZATION_NAMES, RANKING_NAMES, Method, Normalization, Ranking
+from datainf._questions.scores import solver_note
 
 
 def add(commands: Any, parents: Parents) -> None:
@@ -65,6 +67,9 @@ def _query(client: datainf.Client, options: argparse.Namespace) -> int:
             ranking=cast(Ranking, options.ranking),
             on_progress=on_progress,
         )
+    note = solver_note(result)
+    if note is not None:
+        print(f"datainf query: {note}", file=sys.stderr)
     if options.top is not None:
         _print_top(run, result, options.ranking)
         return OK

@@ -84,6 +84,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _top(client: datainf.Client, options: argparse.Namespace) -> int:
     ask = datainf.most_harmful if options.ranking == "most_harmful" else datainf.most_helpful
+    texts = _texts(options)
     with ExchangeFile(options.file) as file:
         run = client.run(options.run)
         with share_bar(f"top {run.run_id}") as on_progress:
@@ -94,10 +95,11 @@ def _top(client: datainf.Client, options: argparse.Namespace) -> int:
                 **_arguments(file, options),
                 on_progress=on_progress,
             )
-    return _show(run, found, options)
+    return _show(run, found, options, texts)
 
 
 def _mislabeled(client: datainf.Client, options: argparse.Namespace) -> int:
+    texts = _texts(options)
     with ExchangeFile(options.file) as file:
         run = client.run(options.run)
         with share_bar(f"mislabeled {run.run_id}") as on_progress:
@@ -109,7 +111,7 @@ def _mislabeled(client: datainf.Client, options: argparse.Namespace) -> int:
                 **_arguments(file, options),
                 on_progress=on_progress,
             )
-    return _show(run, found, options)
+    return _show(run, found, options, texts)
 
 
 def _arguments(file: ExchangeFile, options: argparse.Namespace) -> dict[str, Any]:
@@ -124,7 +126,12 @@ def _arguments(file: ExchangeFile, options: argparse.Namespace) -> dict[str, Any
     }
 
 
-def _show(run: datainf.Run, found: datainf.Ranking, options: argparse.Namespace) -> int:
+def _show(
+    run: datainf.Run,
+    found: datainf.Ranking,
+    options: argparse.Namespace,
+    texts: list[str] | None,
+) -> int:
     order = found.question.replace("_", " ")
     signs = (
         "negative = helpful, positive = harmful"
@@ -144,31 +151,36 @@ def _show(run: datainf.Run, found: datainf.Ranking, options: argparse.Namespace)
         print("AUC of flipped labels, and its 95 % interval by bootstrap:")
         for each in found.detections:
             print(f"  {each.method:<16} {each.auc:.3f}  ({each.low:.3f} to {each.high:.3f})")
-    _write(found, options)
+    _write(found, options, texts)
     return OK
 
 
-def _write(found: datainf.Ranking, options: argparse.Namespace) -> None:
+def _texts(options: argparse.Namespace) -> list[str] | None:
+    """Returns what --texts names, before anything is computed."""
+    if options.texts is None:
+        return None
+    if options.html is None:
+        raise ValueError("--texts is for the page: give --html OUT.html too")
+    return Path(options.texts).read_text(encoding="utf-8").splitlines()
+
+
+def _write(found: datainf.Ranking, options: argparse.Namespace, texts: list[str] | None) -> None:
     if options.out is not None:
         save(options.out, found.table(sign=options.sign))
         print(f"{len(found.ids)} samples written to {options.out}")
     if options.html is not None:
-        texts = None
-        if options.texts is not None:
-            texts = Path(options.texts).read_text(encoding="utf-8").splitlines()
         found.to_html(options.html, texts=texts, sign=options.sign)
         print(f"page written to {options.html}")
 
 
 def _print_samples(found: datainf.Ranking, options: argparse.Namespace) -> None:
     table = found.table(sign=options.sign)
-    others = [name for name in found.columns if name != found.method]
-    print(
-        f"{'rank':>6} {'sample_id':>20} {found.method:>13}"
-        + "".join(f" {name:>22}" for name in others)
-    )
-    for k in range(min(options.k, len(found.ids))):
-        beside = "".join(
-            f" {f'{table[name][k]:.4e} ({found.ranks[name][k]})':>22}" for name in others
-        )
-        print(f"{table['rank'][k]:>6} {found.ids[k]:>20} {table[found.method][k]:>13.4e}{beside}")
+    columns = {"rank": [str(rank) for rank in table["rank"][: options.k]]}
+    columns["sample_id"] = [str(each) for each in found.ids[: options.k]]
+    for name in found.columns:
+        places = ["" if name == found.method else f" ({rank})" for rank in found.ranks[name]]
+        shown = zip(table[name][: options.k], places, strict=False)
+        columns[name] = [f"{value:.4e}{place}" for value, place in shown]
+    widths = [max(len(name), *map(len, cells)) for name, cells in columns.items()]
+    for line in ([*columns], *zip(*columns.values(), strict=True)):
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))

@@ -12,7 +12,7 @@ from typing import Any, cast
 import datainf
 from datainf import _progress
 from datainf._arrow import ArrowFile, ArrowSink
-from datainf._cli.common import OK, SOME_REJECTED, Parents, positive
+from datainf._cli.common import OK, SOME_REJECTED, Parents, positive, size
 from datainf._definition import ExchangeFileError, to_json
 from datainf._encoding import Dtype
 from datainf._exchange import ExchangeFile, NpzSink
@@ -77,7 +77,7 @@ def _push(client: datainf.Client, options: argparse.Namespace) -> int:
     stats = writer.stats()
     stored = stats.acked_samples - stats.duplicate_samples - stats.rejected_samples
     print(
-        f"{stats.acked_samples} samples ({stats.added_bytes / 1e6:.1f} MB) in {seconds:.2f} s:"
+        f"{stats.acked_samples} samples ({size(stats.added_bytes)}) in {seconds:.2f} s:"
         f" {stored} stored, {stats.duplicate_samples} duplicate, {stats.rejected_samples} rejected;"
         f" run {run.run_id} is at revision {revision}"
     )
@@ -116,7 +116,7 @@ def _export(client: datainf.Client, options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     print(
         f"{samples.count} samples of run {run.run_id} at revision {samples.revision} written to"
-        f" {options.output} ({os.path.getsize(options.output) / 1e6:.1f} MB) in {seconds:.2f} s"
+        f" {options.output} ({size(os.path.getsize(options.output))}) in {seconds:.2f} s"
     )
     return OK
 

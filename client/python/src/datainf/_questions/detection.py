@@ -25,6 +25,12 @@ class Detection:
             chance, 1 is perfect.
         low: Lower end of the 95 % bootstrap interval of `auc`.
         high: Its upper end.
+
+    Example:
+        >>> flipped = {10: True, 11: False}
+        >>> found = datainf.mislabeled(run, np.ones(run.dimension), flipped=flipped)
+        >>> found.detections[0].method, found.detections[0].auc
+        ('datainf', 0.5)
     """
 
     method: str
@@ -51,6 +57,16 @@ class ClassDetection:
         point_aucs: AUC of each validation point, float64 [m]; NaN where one of both kinds is
             missing, and then left out of the means.
         point_recalls: Recall of each, [m].
+
+    Example:
+        >>> matrix = datainf.influence(
+        ...     run,
+        ...     np.ones(run.dimension),
+        ...     labels={10: "a", 11: "b"},
+        ...     validation_labels=["a"],
+        ... )
+        >>> matrix.detections[0].method, matrix.detections[0].auc
+        ('datainf', 0.5)
     """
 
     method: str

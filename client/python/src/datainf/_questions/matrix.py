@@ -46,7 +46,7 @@ class InfluenceMatrix(Result):
         detections: How well each column finds the samples of each point's label; empty unless both
             are given.
         snapshot: What the scores were computed from.
-        notes: What to know about the baselines.
+        notes: What to know about the baselines, and of a solver that did not converge.
 
     Example:
         >>> matrix = datainf.influence(run, np.ones((3, run.dimension)))

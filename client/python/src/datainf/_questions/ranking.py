@@ -55,7 +55,7 @@ class Ranking(Result):
         flagged: Which samples are known to be flagged, bool, shape [k]; None unless given.
         detections: How well each column finds flagged samples among all n; empty unless given.
         snapshot: What the scores were computed from.
-        notes: What to know about the baselines.
+        notes: What to know about the baselines, and of a solver that did not converge.
 
     Example:
         >>> ranking = datainf.most_harmful(run, np.ones(run.dimension), k=1)

@@ -50,7 +50,7 @@ class Scores:
         columns: By name, [c, n] each. Greater = more harmful, or at least more suspicious. The
             first is that of the method asked for.
         snapshot: What the first column was computed from.
-        notes: What to know about the baselines.
+        notes: What to know about the baselines, and of a solver that did not converge.
     """
 
     ids: npt.NDArray[np.uint64]
@@ -88,6 +88,9 @@ def score(run: Run, gradients: npt.NDArray[np.float32], options: Options) -> Sco
     )
     table = _Table(result.ids[0], result.snapshot.revision)
     table.add(options.method, result.ids[0], result.scores, result.snapshot.revision)
+    note = solver_note(result)
+    if note is not None:
+        table.notes.append(note)
     if options.baselines:
         is_plain = options.method == "hessian_free"
         _add_gradient_baselines(table, run, gradients, result if is_plain else None)
@@ -95,6 +98,18 @@ def score(run: Run, gradients: npt.NDArray[np.float32], options: Options) -> Sco
     if options.on_progress is not None:
         options.on_progress(1.0)
     return table.scores(len(gradients), options.losses, result.snapshot)
+
+
+def solver_note(result: QueryResult) -> str | None:
+    """Returns what to know of an answer whose solver did not converge; None if it did."""
+    solver = result.solver
+    if solver is None or solver.converged:
+        return None
+    return (
+        f"{result.snapshot.method} did not converge: relative residual"
+        f" {solver.relative_residual:.3g} after {solver.iterations} iterations (0: solved; 1: no"
+        " better than nothing). Take another method, more damping, or for lissa a smaller alpha."
+    )
 
 
 def _add_gradient_baselines(

@@ -43,7 +43,7 @@ class Selection(Result):
         kept: By column: whether it keeps a sample, bool, shape [n].
         labels: Observed labels, shape [n]; None unless given.
         snapshot: What the scores were computed from.
-        notes: What to know about the baselines.
+        notes: What to know about the baselines, and of a solver that did not converge.
 
     Example:
         >>> choice = datainf.select(run, np.ones(run.dimension), 0.5, per_label=False)

@@ -42,6 +42,11 @@ class StudyRow:
             scale, shape [m]; of a damping study only.
         compute_seconds: Time of the computation of all points together.
         detection: How well the mean of the points finds flagged samples; None unless given.
+
+    Example:
+        >>> study = datainf.compare_methods(run, np.ones(run.dimension))
+        >>> study.rows[0].method, study.rows[0].dimension
+        ('datainf', 14)
     """
 
     value: float | int | str
