@@ -11,6 +11,7 @@ import io.datainf.sidecar.ingest.InFlightBudget;
 import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryExecutor;
+import io.datainf.sidecar.security.Callers;
 import io.grpc.BindableService;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
@@ -18,6 +19,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -41,6 +43,7 @@ public final class GrpcFrontend implements AutoCloseable {
             CapabilitiesServiceGrpc.SERVICE_NAME);
 
     private final RpcLimits limits;
+    private final AccessControl access;
     private final DrainGate gate = new DrainGate();
     private final InFlightBudget budget;
     private final HealthStatusManager health = new HealthStatusManager();
@@ -54,6 +57,7 @@ public final class GrpcFrontend implements AutoCloseable {
      * @param runs where samples go; stays the caller's
      * @param queries computes; stays the caller's
      * @param sharedMemory for writers on this host
+     * @param callers who has tokens; empty: nobody needs one
      */
     public GrpcFrontend(
             String serverVersion,
@@ -61,8 +65,10 @@ public final class GrpcFrontend implements AutoCloseable {
             RunRegistry runs,
             QueryExecutor queries,
             IngestEvents ingestEvents,
-            SharedMemory sharedMemory) {
+            SharedMemory sharedMemory,
+            Optional<Callers> callers) {
         this.limits = limits;
+        this.access = new AccessControl(callers);
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
         IngestContext ingest =
                 new IngestContext(budget, limits.maxMessageBytes(), limits.maxUnackedBytes(), ingestEvents, callbacks);
@@ -90,6 +96,7 @@ public final class GrpcFrontend implements AutoCloseable {
     public void configure(NettyServerBuilder builder) {
         services.forEach(builder::addService);
         ClientConnection.tellApart(builder);
+        builder.intercept(access);
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
                 .executor(callbacks);

@@ -1,6 +1,7 @@
 package io.datainf.sidecar.rpc;
 
 import io.datainf.engine.run.DeletionReceipt;
+import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.proto.v1.DeleteSamplesRequest;
 import io.datainf.proto.v1.DeleteSamplesResponse;
@@ -16,12 +17,15 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import java.util.concurrent.CompletionStage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Takes streams of writers. Bound by hand, so that messages with gradients go around the generated parser. */
 final class IngestGrpcService implements BindableService {
 
     // So that request and frame stay small beside a message of gradients.
     private static final int MAX_DELETIONS = 100_000;
+    private static final Logger AUDIT = LoggerFactory.getLogger("audit");
 
     private final RunRegistry runs;
     private final IngestContext context;
@@ -78,7 +82,13 @@ final class IngestGrpcService implements BindableService {
             for (int i = 0; i < count; i++) {
                 sampleIds[i] = request.getSampleIds(i);
             }
-            deletion = runs.get(RunIds.decode("run_id", request.getRunId())).deleteSamples(sampleIds);
+            RunId id = RunIds.decode("run_id", request.getRunId());
+            deletion = runs.get(id).deleteSamples(sampleIds);
+            AUDIT.info(
+                    "DeleteSamples run={} samples={} by={}",
+                    id.value(),
+                    count,
+                    AccessControl.current().name());
         } catch (RuntimeException e) {
             observer.onError(StatusMapper.toException(e));
             return;

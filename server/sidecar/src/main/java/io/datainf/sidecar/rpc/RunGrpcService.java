@@ -1,6 +1,7 @@
 package io.datainf.sidecar.rpc;
 
 import io.datainf.engine.run.Run;
+import io.datainf.engine.run.RunDefinition;
 import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.run.RunSnapshot;
@@ -15,10 +16,14 @@ import io.datainf.proto.v1.GetStatisticsResponse;
 import io.datainf.proto.v1.ListRunsRequest;
 import io.datainf.proto.v1.ListRunsResponse;
 import io.datainf.proto.v1.RunServiceGrpc;
+import io.datainf.sidecar.security.Caller;
 import io.grpc.stub.StreamObserver;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Creates, describes and deletes runs. */
 final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
@@ -29,6 +34,8 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
     private static final int MAX_PAGE_BYTES = 2 << 20;
     private static final String TOKEN_PREFIX = "after:";
 
+    private static final Logger AUDIT = LoggerFactory.getLogger("audit");
+
     private final RunRegistry runs;
 
     RunGrpcService(RunRegistry runs) {
@@ -38,7 +45,9 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
     @Override
     public void createRun(CreateRunRequest request, StreamObserver<CreateRunResponse> observer) {
         UnaryAnswer.send(observer, () -> {
-            Run run = runs.create(RunDecoder.decode(request.getRun()));
+            RunDefinition definition = RunDecoder.decode(request.getRun());
+            RunIds.requireAllowed(definition.id());
+            Run run = runs.create(definition);
             return CreateRunResponse.newBuilder().setRun(RunEncoder.encode(run)).build();
         });
     }
@@ -61,7 +70,12 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
     @Override
     public void deleteRun(DeleteRunRequest request, StreamObserver<DeleteRunResponse> observer) {
         UnaryAnswer.send(observer, () -> {
-            runs.delete(RunIds.decode("run_id", request.getRunId()));
+            RunId id = RunIds.decode("run_id", request.getRunId());
+            runs.delete(id);
+            AUDIT.info(
+                    "DeleteRun run={} by={}",
+                    id.value(),
+                    AccessControl.current().name());
             return DeleteRunResponse.getDefaultInstance();
         });
     }
@@ -83,7 +97,7 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
         }
         int size = request.getPageSize() == 0 ? DEFAULT_PAGE_SIZE : Math.min(request.getPageSize(), MAX_PAGE_SIZE);
         // One more than asked for tells whether there is another page.
-        List<Run> found = runs.list(decodeToken(request.getPageToken()), size + 1);
+        List<Run> found = allowed(decodeToken(request.getPageToken()), size + 1);
         ListRunsResponse.Builder page = ListRunsResponse.newBuilder();
         int pageBytes = 0;
         for (Run run : found) {
@@ -97,6 +111,25 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
             page.addRuns(encoded);
         }
         return page.build();
+    }
+
+    /** Returns the first runs after a name that the caller may use. */
+    private List<Run> allowed(String afterId, int count) {
+        Caller caller = AccessControl.current();
+        List<Run> allowed = new ArrayList<>();
+        String last = afterId;
+        while (allowed.size() < count) {
+            List<Run> some = runs.list(last, count);
+            some.stream()
+                    .filter(run -> caller.mayUse(run.definition().id().value()))
+                    .limit(count - allowed.size())
+                    .forEach(allowed::add);
+            if (some.size() < count) {
+                break;
+            }
+            last = some.getLast().definition().id().value();
+        }
+        return allowed;
     }
 
     private static String encodeToken(String lastRunId) {

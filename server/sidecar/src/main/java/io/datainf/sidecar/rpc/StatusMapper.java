@@ -72,6 +72,8 @@ final class StatusMapper {
         String message = String.valueOf(cause.getMessage());
         return switch (cause) {
             case InvalidRequestException e -> invalid("INVALID_FIELD", message, e.violations());
+            case AccessDeniedException e ->
+                status(e.known() ? Code.PERMISSION_DENIED : Code.UNAUTHENTICATED, e.reason(), message);
             case InvalidBatchException e -> invalid("INVALID_BATCH", message, violation(e.field(), message));
             case InvalidQueryException e -> invalid("INVALID_GRADIENTS", message, violation(e.field(), message));
             case UnknownSampleException e -> invalid("UNKNOWN_SAMPLE", message, violation("sample_ids", message));

@@ -14,12 +14,14 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -47,21 +49,26 @@ final class GrpcListeners implements AutoCloseable {
      * Binds and starts.
      *
      * @param interceptor stands before every call
+     * @param tls what the TCP port speaks; empty: plain text
      * @throws IOException if an address cannot be bound
      */
-    static GrpcListeners start(ServerConfig.Listeners listeners, GrpcFrontend frontend, ServerInterceptor interceptor)
+    static GrpcListeners start(
+            ServerConfig.Listeners listeners,
+            GrpcFrontend frontend,
+            ServerInterceptor interceptor,
+            Optional<SslContext> tls)
             throws IOException {
         Epoll.ensureAvailability();
         GrpcListeners started = new GrpcListeners();
         try {
-            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor);
+            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor, tls);
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
                 started.socketFile = socket;
                 SocketAddress address =
                         new DomainSocketAddress(socket.hiddenPath().toFile());
-                started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor);
+                started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor, Optional.empty());
                 socket.publish(listeners.unixSocketMode());
             }
             return started;
@@ -107,7 +114,8 @@ final class GrpcListeners implements AutoCloseable {
             SocketAddress address,
             Class<? extends ServerChannel> channelType,
             GrpcFrontend frontend,
-            ServerInterceptor interceptor)
+            ServerInterceptor interceptor,
+            Optional<SslContext> tls)
             throws IOException {
         NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
                 .channelType(channelType)
@@ -120,6 +128,7 @@ final class GrpcListeners implements AutoCloseable {
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
                 .intercept(interceptor);
+        tls.ifPresent(builder::sslContext);
         frontend.configure(builder);
         try {
             servers.add(builder.build().start());

@@ -60,6 +60,7 @@ public final class Main implements Runnable {
         main.addSubcommand(serve);
         main.addSubcommand(new VerifyCommand());
         main.addSubcommand(new CompactCommand());
+        main.addSubcommand(new TokenCommand());
         OptionTypes.register(serve);
         main.setParameterExceptionHandler((e, arguments) -> {
             CommandLine command = e.getCommandLine();
@@ -81,7 +82,8 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing: expected serve, verify or compact");
+        throw new ParameterException(
+                spec.commandLine(), "a command is missing: expected serve, verify, compact or token");
     }
 
     /** Our version, from the manifest of our jar. */

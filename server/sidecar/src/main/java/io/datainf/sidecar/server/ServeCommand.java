@@ -99,9 +99,32 @@ final class ServeCommand implements Callable<Integer> {
     private InetSocketAddress http;
 
     @Option(
+            names = "--tls-cert",
+            paramLabel = "FILE",
+            description = "TLS on the TCP addresses: certificate chain, PEM. Files are looked at again every 20 s;"
+                    + " new connections get the new one.")
+    private @Nullable Path tlsCertificate;
+
+    @Option(names = "--tls-key", paramLabel = "FILE", description = "Its private key, PEM (PKCS#8), unencrypted.")
+    private @Nullable Path tlsKey;
+
+    @Option(
+            names = "--tls-client-ca",
+            paramLabel = "FILE",
+            description = "Clients on the TCP addresses need a certificate of one of these authorities, PEM.")
+    private @Nullable Path tlsClientAuthorities;
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "FILE",
+            description = "Calls on the TCP addresses need a bearer token of this file, see 'datainf-server token'."
+                    + " Health and readiness need none, nor does the Unix socket, which its mode guards.")
+    private @Nullable Path tokens;
+
+    @Option(
             names = "--insecure",
-            description =
-                    "Allow addresses that other hosts can reach. There is no encryption and no authentication yet.")
+            description = "Allow addresses that other hosts can reach without --tls-cert and --tokens or"
+                    + " --tls-client-ca.")
     private boolean insecure;
 
     @Option(
@@ -252,7 +275,7 @@ final class ServeCommand implements Callable<Integer> {
                             new SharedMemory.Options(
                                     sharedMemoryDirectory, sharedMemory.bytes(), unixSocketMode.permissions()),
                             http,
-                            insecure,
+                            new ServerConfig.Security(tls(), Optional.ofNullable(tokens), insecure),
                             Optional.ofNullable(readyFile)),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
                     new EngineOptions(
@@ -285,6 +308,18 @@ final class ServeCommand implements Callable<Integer> {
                         "datainf-stop"));
         new CountDownLatch(1).await(); // the signal ends the process
         return 0;
+    }
+
+    private Optional<ServerConfig.TlsFiles> tls() {
+        if (tlsCertificate == null && tlsKey == null && tlsClientAuthorities == null) {
+            return Optional.empty();
+        }
+        if (tlsCertificate == null || tlsKey == null) {
+            throw new IllegalArgumentException("%s is missing: TLS needs tls-cert and tls-key"
+                    .formatted(tlsCertificate == null ? "tls-cert" : "tls-key"));
+        }
+        return Optional.of(
+                new ServerConfig.TlsFiles(tlsCertificate, tlsKey, Optional.ofNullable(tlsClientAuthorities)));
     }
 
     private static long halfOfPhysicalMemory() {

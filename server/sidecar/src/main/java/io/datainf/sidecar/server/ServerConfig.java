@@ -69,7 +69,7 @@ record ServerConfig(
      * @param unixSocketMode who may do what with that socket; writing is connecting
      * @param sharedMemory what writers on that socket may share
      * @param http TCP address for operators; port 0 picks a free one
-     * @param insecure other hosts may connect, without encryption or authentication
+     * @param security what stands before the TCP addresses
      * @param readyFile file that gets the addresses once the server serves
      */
     record Listeners(
@@ -78,26 +78,55 @@ record ServerConfig(
             Set<PosixFilePermission> unixSocketMode,
             SharedMemory.Options sharedMemory,
             InetSocketAddress http,
-            boolean insecure,
+            Security security,
             Optional<Path> readyFile) {
 
         Listeners {
             unixSocketMode = Set.copyOf(unixSocketMode);
-            requireLoopback("listen", grpc, insecure);
-            requireLoopback("http", http, insecure);
+            requireSafe("listen", grpc, security);
+            requireSafe("http", http, security);
         }
 
-        private static void requireLoopback(String option, InetSocketAddress address, boolean insecure) {
+        private static void requireSafe(String option, InetSocketAddress address, Security security) {
             InetAddress host = address.getAddress();
             if (host == null) {
                 throw new IllegalArgumentException(
                         "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
             }
-            if (!insecure && !host.isLoopbackAddress()) {
-                throw new IllegalArgumentException(("%s is %s: only loopback addresses are safe, because there is no"
-                                + " encryption and no authentication yet; say --insecure to listen there all the same")
+            if (!security.suffices() && !host.isLoopbackAddress()) {
+                throw new IllegalArgumentException(("%s is %s: beyond loopback, expected --tls-cert and --tls-key, and"
+                                + " --tokens or --tls-client-ca; or --insecure, to let everybody in there all the same")
                         .formatted(option, address.getHostString()));
             }
         }
     }
+
+    /**
+     * Who may connect over TCP, and use what.
+     *
+     * @param tls certificates; empty: plain text
+     * @param tokens file of tokens, one of which every call then needs; empty: none
+     * @param insecure other hosts may connect whatever the rest says
+     */
+    record Security(Optional<TlsFiles> tls, Optional<Path> tokens, boolean insecure) {
+
+        /** For loopback. */
+        static final Security NONE = new Security(Optional.empty(), Optional.empty(), false);
+
+        /** Whether other hosts may be let in: nobody overhears, and strangers are turned away. */
+        boolean suffices() {
+            boolean authenticated = tokens.isPresent()
+                    || tls.flatMap(TlsFiles::clientAuthorities).isPresent();
+            return insecure || (tls.isPresent() && authenticated);
+        }
+    }
+
+    /**
+     * PEM files.
+     *
+     * @param certificate the server's, and those that lead to its authority
+     * @param key its key, PKCS#8, unencrypted
+     * @param clientAuthorities whose certificates clients must have; empty: they need none
+     */
+    record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {}
 }

@@ -103,8 +103,11 @@ final class Sidecar implements AutoCloseable {
         InfluenceCalculator calculator =
                 opened(parts, InfluenceCalculator.create(config.threadCount(), config.engine()));
         ServerMetrics metrics = opened(parts, new ServerMetrics(version));
-        AdminServer admin =
-                opened(parts, AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot));
+        ServerSecurity security =
+                opened(parts, ServerSecurity.open(config.listeners().security()));
+        AdminServer admin = opened(
+                parts,
+                AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot, security.forHttp()));
         ServerConfig.Storage storage = config.storage();
         RunRegistry runs = opened(
                 parts,
@@ -121,11 +124,22 @@ final class Sidecar implements AutoCloseable {
         SharedMemory sharedMemory = shareMemory(config);
         metrics.watchSharedMemory(sharedMemory::usedBytes);
         GrpcFrontend frontend = opened(
-                parts, new GrpcFrontend(version, config.rpcLimits(), runs, queries, metrics.ingest(), sharedMemory));
+                parts,
+                new GrpcFrontend(
+                        version,
+                        config.rpcLimits(),
+                        runs,
+                        queries,
+                        metrics.ingest(),
+                        sharedMemory,
+                        security.callers()));
         GrpcListeners listeners = opened(
                 parts,
                 GrpcListeners.start(
-                        config.listeners(), frontend, new MetricCollectingServerInterceptor(metrics.registry())));
+                        config.listeners(),
+                        frontend,
+                        new MetricCollectingServerInterceptor(metrics.registry()),
+                        security.forGrpc()));
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
         sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;

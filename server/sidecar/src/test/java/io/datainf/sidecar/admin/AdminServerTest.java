@@ -24,7 +24,7 @@ class AdminServerTest {
     @BeforeEach
     void start() throws IOException {
         InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        server = AdminServer.start(anyPort, contentType -> "up 1 " + contentType, notReady::get);
+        server = AdminServer.start(anyPort, contentType -> "up 1 " + contentType, notReady::get, HttpGuard.NONE);
     }
 
     @AfterEach

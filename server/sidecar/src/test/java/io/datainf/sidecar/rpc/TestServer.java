@@ -28,6 +28,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /** The services on a loopback port, over the real engine. Closing it checks that nothing is held any more. */
@@ -73,7 +74,7 @@ final class TestServer implements AutoCloseable {
         runs = RunRegistry.open(dataDirectory, memoryBudgetBytes, StoreEvents.NONE, storeOptions);
         calculator = InfluenceCalculator.create(KERNEL_THREADS);
         queries = new QueryExecutor(calculator, queryLimits, events);
-        frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events, SharedMemory.none());
+        frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events, SharedMemory.none(), Optional.empty());
         NettyServerBuilder builder =
                 NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         frontend.configure(builder);

@@ -51,7 +51,7 @@ class ServeCommandTest {
         assertThat(config.listeners().sharedMemory())
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("/dev/shm"), 512L << 20, PosixFilePermissions.fromString("rw-------")));
-        assertThat(config.listeners().insecure()).isFalse();
+        assertThat(config.listeners().security()).isEqualTo(ServerConfig.Security.NONE);
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
         assertThat(config.storage().durability()).isEqualTo(Durability.FSYNC);
@@ -101,7 +101,7 @@ class ServeCommandTest {
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("m"), 12L << 20, PosixFilePermissions.fromString("rw-rw----")));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
-        assertThat(config.listeners().insecure()).isTrue();
+        assertThat(config.listeners().security().insecure()).isTrue();
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
         assertThat(config.storage().memoryBudgetBytes()).isEqualTo(3L << 30);
         assertThat(config.storage().durability()).isEqualTo(Durability.OS);

@@ -82,7 +82,7 @@ class SharedIngestTest {
                         new SharedMemory.Options(
                                 Path.of("/dev/shm"), 64L << 20, PosixFilePermissions.fromString("rw-------")),
                         anyPort,
-                        false,
+                        ServerConfig.Security.NONE,
                         Optional.empty()),
                 1,
                 EngineOptions.DEFAULT,

@@ -144,7 +144,7 @@ class SidecarTest {
                         new SharedMemory.Options(
                                 Path.of("/dev/shm"), 64L << 20, PosixFilePermissions.fromString("rw-------")),
                         http,
-                        false,
+                        ServerConfig.Security.NONE,
                         Optional.of(folder.resolve("ready.json"))),
                 1,
                 EngineOptions.DEFAULT,

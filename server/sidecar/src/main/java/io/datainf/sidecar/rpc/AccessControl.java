@@ -1,0 +1,133 @@
+package io.datainf.sidecar.rpc;
+
+import io.datainf.proto.v1.AnalysisServiceGrpc;
+import io.datainf.proto.v1.CapabilitiesServiceGrpc;
+import io.datainf.proto.v1.ExportServiceGrpc;
+import io.datainf.proto.v1.InfluenceServiceGrpc;
+import io.datainf.proto.v1.IngestServiceGrpc;
+import io.datainf.proto.v1.RunServiceGrpc;
+import io.datainf.sidecar.security.Caller;
+import io.datainf.sidecar.security.Callers;
+import io.datainf.sidecar.security.Scope;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.Grpc;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.StatusRuntimeException;
+import io.grpc.health.v1.HealthGrpc;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lets calls through whose token allows their method; what runs they may name, {@link RunIds} asks. Calls on a Unix socket need no
+ * token: the file's mode says who may connect. Health needs none either.
+ */
+final class AccessControl implements ServerInterceptor {
+
+    private static final Metadata.Key<String> AUTHORIZATION =
+            Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+    private static final String BEARER = "bearer ";
+    private static final Caller ANYBODY = Caller.unlimited("anybody");
+    private static final Caller ON_SOCKET = Caller.unlimited("unix-socket");
+    private static final Context.Key<Caller> CALLER = Context.keyWithDefault("io.datainf.caller", ANYBODY);
+
+    private static final Set<Scope> ANY = EnumSet.allOf(Scope.class);
+    // What is not named here is for administrators.
+    private static final Map<String, Set<Scope>> SERVICES = Map.of(
+            InfluenceServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
+            AnalysisServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
+            ExportServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
+            CapabilitiesServiceGrpc.SERVICE_NAME, ANY,
+            HealthGrpc.SERVICE_NAME, ANY);
+    private static final Map<String, Set<Scope>> METHODS = Map.of(
+            IngestServiceGrpc.getIngestMethod().getFullMethodName(), Set.of(Scope.INGEST),
+            RunServiceGrpc.getCreateRunMethod().getFullMethodName(), Set.of(Scope.INGEST),
+            RunServiceGrpc.getGetRunMethod().getFullMethodName(), ANY,
+            RunServiceGrpc.getListRunsMethod().getFullMethodName(), ANY,
+            RunServiceGrpc.getGetStatisticsMethod().getFullMethodName(), Set.of(Scope.QUERY, Scope.ADMIN));
+
+    private final Optional<Callers> callers;
+
+    /**
+     * Creates the interceptor.
+     *
+     * @param callers who has tokens; empty: nobody needs one
+     */
+    AccessControl(Optional<Callers> callers) {
+        this.callers = callers;
+    }
+
+    /** Who makes the call that the calling thread serves. */
+    static Caller current() {
+        return CALLER.get();
+    }
+
+    @Override
+    public <Q, R> ServerCall.Listener<Q> interceptCall(
+            ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+        Caller caller;
+        try {
+            caller = identify(call, headers);
+        } catch (AccessDeniedException e) {
+            StatusRuntimeException denied = StatusMapper.toException(e);
+            Metadata trailers = denied.getTrailers();
+            call.close(denied.getStatus(), trailers == null ? new Metadata() : trailers);
+            return new ServerCall.Listener<>() {};
+        }
+        return Contexts.interceptCall(Context.current().withValue(CALLER, caller), call, headers, next);
+    }
+
+    private Caller identify(ServerCall<?, ?> call, Metadata headers) {
+        if (call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) instanceof DomainSocketAddress) {
+            return ON_SOCKET;
+        }
+        MethodDescriptor<?, ?> method = call.getMethodDescriptor();
+        if (callers.isEmpty() || HealthGrpc.SERVICE_NAME.equals(method.getServiceName())) {
+            return ANYBODY;
+        }
+        Caller caller = callers.get()
+                .find(token(headers.get(AUTHORIZATION)))
+                .orElseThrow(() -> AccessDeniedException.unknown("the bearer token is none of this server's"));
+        Set<Scope> needed = neededBy(method);
+        if (!caller.mayAny(needed)) {
+            throw AccessDeniedException.forbidden(
+                    "SCOPE_MISSING",
+                    "%s needs scope %s: token '%s' has %s"
+                            .formatted(
+                                    method.getFullMethodName(),
+                                    labels(needed),
+                                    caller.name(),
+                                    labels(caller.scopes())));
+        }
+        return caller;
+    }
+
+    private static String token(@Nullable String authorization) {
+        if (authorization == null || !authorization.toLowerCase(Locale.ROOT).startsWith(BEARER)) {
+            throw AccessDeniedException.unknown("no token: expected metadata 'authorization: Bearer TOKEN'");
+        }
+        return authorization.substring(BEARER.length()).strip();
+    }
+
+    private static Set<Scope> neededBy(MethodDescriptor<?, ?> method) {
+        Set<Scope> ofMethod = METHODS.get(method.getFullMethodName());
+        if (ofMethod != null) {
+            return ofMethod;
+        }
+        String service = String.valueOf(method.getServiceName());
+        return SERVICES.getOrDefault(service, Set.of(Scope.ADMIN));
+    }
+
+    private static String labels(Set<Scope> scopes) {
+        return String.join(" or ", scopes.stream().map(Scope::label).sorted().toList());
+    }
+}
