@@ -27,9 +27,9 @@ public final class IngestSuite implements AutoCloseable {
     private static final double LEAST_TCP_TO_FLIGHT = 1;
     private static final double LEAST_JAVA_TO_RAW = 0.9;
     private static final double MOST_CPU_TO_FLIGHT = 0.9;
-    // Room for the memory of four shapes of rows, which is kept for the next transfer; the servers with files have one
-    // shape. Together
-    // with the clients 16 GB: beyond that, a machine of 24 GB is busy with freeing memory and answers nobody.
+    // Room for the memory of four shapes of rows, which is kept for the next transfer; servers with files have one
+    // shape.
+    // With the clients 16 GB: beyond that, a machine of 24 GB is busy with freeing memory and answers nobody.
     private static final String MOST_MEMORY = "6GiB";
     private static final String SOME_MEMORY = "2GiB";
     private static final String DATAINF = "datainf";

@@ -1,8 +1,7 @@
 package io.datainf.sidecar.admin;
 
-import io.datainf.sidecar.security.Callers;
 import io.datainf.sidecar.security.Scope;
-import java.util.Locale;
+import io.datainf.sidecar.security.TokenFile;
 import java.util.Optional;
 import java.util.Set;
 import javax.net.ssl.SSLContext;
@@ -13,26 +12,19 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tls what the port speaks; empty: plain HTTP
  * @param clientCertificates whether clients must have certificates
- * @param callers who has tokens; empty: nobody needs one
+ * @param tokens who may read; empty: nobody needs one
  */
-public record HttpGuard(Optional<SSLContext> tls, boolean clientCertificates, Optional<Callers> callers) {
+public record HttpGuard(Optional<SSLContext> tls, boolean clientCertificates, Optional<TokenFile> tokens) {
 
     /** Nothing. */
     public static final HttpGuard NONE = new HttpGuard(Optional.empty(), false, Optional.empty());
 
-    private static final String BEARER = "bearer ";
-
     /** Whether the header {@code Authorization} allows to read metrics. */
     boolean allows(@Nullable String authorization) {
-        if (callers.isEmpty()) {
-            return true;
-        }
-        if (authorization == null || !authorization.toLowerCase(Locale.ROOT).startsWith(BEARER)) {
-            return false;
-        }
-        return callers.get()
-                .find(authorization.substring(BEARER.length()).strip())
-                .filter(caller -> caller.mayAny(Set.of(Scope.METRICS)))
-                .isPresent();
+        return tokens.isEmpty()
+                || TokenFile.bearer(authorization)
+                        .flatMap(tokens.get()::find)
+                        .filter(caller -> caller.mayAny(Set.of(Scope.METRICS)))
+                        .isPresent();
     }
 }

@@ -7,11 +7,10 @@ import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.sidecar.security.Caller;
-import io.datainf.sidecar.security.Callers;
 import io.datainf.sidecar.security.Scope;
+import io.datainf.sidecar.security.TokenFile;
 import io.grpc.Context;
 import io.grpc.Contexts;
-import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
@@ -19,13 +18,10 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthGrpc;
-import io.netty.channel.unix.DomainSocketAddress;
 import java.util.EnumSet;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Lets calls through whose token allows their method; what runs they may name, {@link RunIds} asks. Calls on a Unix socket need no
@@ -35,7 +31,6 @@ final class AccessControl implements ServerInterceptor {
 
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-    private static final String BEARER = "bearer ";
     private static final Caller ANYBODY = Caller.unlimited("anybody");
     private static final Caller ON_SOCKET = Caller.unlimited("unix-socket");
     private static final Context.Key<Caller> CALLER = Context.keyWithDefault("io.datainf.caller", ANYBODY);
@@ -46,8 +41,7 @@ final class AccessControl implements ServerInterceptor {
             InfluenceServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
             AnalysisServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
             ExportServiceGrpc.SERVICE_NAME, Set.of(Scope.QUERY),
-            CapabilitiesServiceGrpc.SERVICE_NAME, ANY,
-            HealthGrpc.SERVICE_NAME, ANY);
+            CapabilitiesServiceGrpc.SERVICE_NAME, ANY);
     private static final Map<String, Set<Scope>> METHODS = Map.of(
             IngestServiceGrpc.getIngestMethod().getFullMethodName(), Set.of(Scope.INGEST),
             RunServiceGrpc.getCreateRunMethod().getFullMethodName(), Set.of(Scope.INGEST),
@@ -55,15 +49,15 @@ final class AccessControl implements ServerInterceptor {
             RunServiceGrpc.getListRunsMethod().getFullMethodName(), ANY,
             RunServiceGrpc.getGetStatisticsMethod().getFullMethodName(), Set.of(Scope.QUERY, Scope.ADMIN));
 
-    private final Optional<Callers> callers;
+    private final Optional<TokenFile> tokens;
 
     /**
      * Creates the interceptor.
      *
-     * @param callers who has tokens; empty: nobody needs one
+     * @param tokens one of which each call needs; empty: nobody needs one
      */
-    AccessControl(Optional<Callers> callers) {
-        this.callers = callers;
+    AccessControl(Optional<TokenFile> tokens) {
+        this.tokens = tokens;
     }
 
     /** Who makes the call that the calling thread serves. */
@@ -76,7 +70,7 @@ final class AccessControl implements ServerInterceptor {
             ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
         Caller caller;
         try {
-            caller = identify(call, headers);
+            caller = identify(call.getMethodDescriptor(), headers);
         } catch (AccessDeniedException e) {
             StatusRuntimeException denied = StatusMapper.toException(e);
             Metadata trailers = denied.getTrailers();
@@ -86,16 +80,18 @@ final class AccessControl implements ServerInterceptor {
         return Contexts.interceptCall(Context.current().withValue(CALLER, caller), call, headers, next);
     }
 
-    private Caller identify(ServerCall<?, ?> call, Metadata headers) {
-        if (call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) instanceof DomainSocketAddress) {
+    private Caller identify(MethodDescriptor<?, ?> method, Metadata headers) {
+        if (ClientConnection.onThisHost()) {
             return ON_SOCKET;
         }
-        MethodDescriptor<?, ?> method = call.getMethodDescriptor();
-        if (callers.isEmpty() || HealthGrpc.SERVICE_NAME.equals(method.getServiceName())) {
+        if (tokens.isEmpty() || HealthGrpc.SERVICE_NAME.equals(method.getServiceName())) {
             return ANYBODY;
         }
-        Caller caller = callers.get()
-                .find(token(headers.get(AUTHORIZATION)))
+        String token = TokenFile.bearer(headers.get(AUTHORIZATION))
+                .orElseThrow(() ->
+                        AccessDeniedException.unknown("no token: expected metadata 'authorization: Bearer TOKEN'"));
+        Caller caller = tokens.get()
+                .find(token)
                 .orElseThrow(() -> AccessDeniedException.unknown("the bearer token is none of this server's"));
         Set<Scope> needed = neededBy(method);
         if (!caller.mayAny(needed)) {
@@ -109,13 +105,6 @@ final class AccessControl implements ServerInterceptor {
                                     labels(caller.scopes())));
         }
         return caller;
-    }
-
-    private static String token(@Nullable String authorization) {
-        if (authorization == null || !authorization.toLowerCase(Locale.ROOT).startsWith(BEARER)) {
-            throw AccessDeniedException.unknown("no token: expected metadata 'authorization: Bearer TOKEN'");
-        }
-        return authorization.substring(BEARER.length()).strip();
     }
 
     private static Set<Scope> neededBy(MethodDescriptor<?, ?> method) {

@@ -11,7 +11,7 @@ import io.datainf.sidecar.ingest.InFlightBudget;
 import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryExecutor;
-import io.datainf.sidecar.security.Callers;
+import io.datainf.sidecar.security.TokenFile;
 import io.grpc.BindableService;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
@@ -57,7 +57,7 @@ public final class GrpcFrontend implements AutoCloseable {
      * @param runs where samples go; stays the caller's
      * @param queries computes; stays the caller's
      * @param sharedMemory for writers on this host
-     * @param callers who has tokens; empty: nobody needs one
+     * @param tokens one of which each call over TCP needs; empty: nobody needs one
      */
     public GrpcFrontend(
             String serverVersion,
@@ -66,9 +66,9 @@ public final class GrpcFrontend implements AutoCloseable {
             QueryExecutor queries,
             IngestEvents ingestEvents,
             SharedMemory sharedMemory,
-            Optional<Callers> callers) {
+            Optional<TokenFile> tokens) {
         this.limits = limits;
-        this.access = new AccessControl(callers);
+        this.access = new AccessControl(tokens);
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
         IngestContext ingest =
                 new IngestContext(budget, limits.maxMessageBytes(), limits.maxUnackedBytes(), ingestEvents, callbacks);
@@ -95,8 +95,9 @@ public final class GrpcFrontend implements AutoCloseable {
      */
     public void configure(NettyServerBuilder builder) {
         services.forEach(builder::addService);
-        ClientConnection.tellApart(builder);
+        // What is added later is called before: access asks where a call comes from.
         builder.intercept(access);
+        ClientConnection.tellApart(builder);
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
                 .executor(callbacks);

@@ -34,11 +34,12 @@ import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
  *
  * <p>A plain hash is enough, because tokens are 256 random bits. Read again by {@link #refresh()}.
  */
-public final class TokenFile implements Callers {
+public final class TokenFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(TokenFile.class);
     private static final Set<String> KEYS = Set.of("name", "sha256", "scopes", "runs");
     private static final int HASH_DIGITS = 64;
+    private static final String BEARER = "bearer ";
 
     private final Path path;
     private volatile String text = "";
@@ -60,7 +61,14 @@ public final class TokenFile implements Callers {
         return file;
     }
 
-    @Override
+    /** Returns the token in a header {@code authorization}; empty if it has none. */
+    public static Optional<String> bearer(@Nullable String authorization) {
+        return Optional.ofNullable(authorization)
+                .filter(text -> text.toLowerCase(Locale.ROOT).startsWith(BEARER))
+                .map(text -> text.substring(BEARER.length()).strip());
+    }
+
+    /** Returns whose token it is; empty if nobody's. */
     public Optional<Caller> find(String token) {
         return Optional.ofNullable(callers.get(hash(token)));
     }
@@ -144,13 +152,11 @@ public final class TokenFile implements Callers {
     private Set<Scope> scopes(Map<?, ?> fields) {
         Set<Scope> scopes = EnumSet.noneOf(Scope.class);
         for (String label : list(fields, "scopes", null)) {
-            Scope scope = List.of(Scope.values()).stream()
-                    .filter(each -> each.label().equals(label))
-                    .findAny()
-                    .orElseThrow(() -> new IllegalArgumentException(
-                            "tokens file %s: scopes has '%s': expected ingest, query, admin or metrics"
-                                    .formatted(path, label)));
-            scopes.add(scope);
+            try {
+                scopes.add(Scope.of(label));
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("tokens file %s: %s".formatted(path, e.getMessage()), e);
+            }
         }
         return scopes;
     }

@@ -126,10 +126,10 @@ final class GrpcListeners implements AutoCloseable {
                         new AdaptiveRecvByteBufAllocator(LEAST_READ_BYTES, FIRST_READ_BYTES, MOST_READ_BYTES))
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
-                .permitKeepAliveWithoutCalls(true)
-                .intercept(interceptor);
+                .permitKeepAliveWithoutCalls(true);
         tls.ifPresent(builder::sslContext);
         frontend.configure(builder);
+        builder.intercept(interceptor);
         try {
             servers.add(builder.build().start());
         } catch (IOException e) {

@@ -1,7 +1,6 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.sidecar.admin.HttpGuard;
-import io.datainf.sidecar.security.Callers;
 import io.datainf.sidecar.security.TokenFile;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.util.AdvancedTlsX509KeyManager;
@@ -79,8 +78,8 @@ final class ServerSecurity implements AutoCloseable {
         }
     }
 
-    /** Who has tokens; empty if nobody needs one. */
-    Optional<Callers> callers() {
+    /** One of which each call over TCP needs; empty: none. */
+    Optional<TokenFile> tokens() {
         return Optional.ofNullable(tokens);
     }
 
@@ -108,12 +107,12 @@ final class ServerSecurity implements AutoCloseable {
     /** What stands before the HTTP port. */
     HttpGuard forHttp() throws IOException {
         if (identity == null) {
-            return new HttpGuard(Optional.empty(), false, callers());
+            return new HttpGuard(Optional.empty(), false, tokens());
         }
         try {
             SSLContext context = SSLContext.getInstance("TLS");
             context.init(new KeyManager[] {identity}, clients == null ? null : new TrustManager[] {clients}, null);
-            return new HttpGuard(Optional.of(context), clients != null, callers());
+            return new HttpGuard(Optional.of(context), clients != null, tokens());
         } catch (GeneralSecurityException e) {
             throw new IOException("TLS for http cannot be set up: " + e.getMessage(), e);
         }

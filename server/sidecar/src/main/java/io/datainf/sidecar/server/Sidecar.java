@@ -126,13 +126,7 @@ final class Sidecar implements AutoCloseable {
         GrpcFrontend frontend = opened(
                 parts,
                 new GrpcFrontend(
-                        version,
-                        config.rpcLimits(),
-                        runs,
-                        queries,
-                        metrics.ingest(),
-                        sharedMemory,
-                        security.callers()));
+                        version, config.rpcLimits(), runs, queries, metrics.ingest(), sharedMemory, security.tokens()));
         GrpcListeners listeners = opened(
                 parts,
                 GrpcListeners.start(

@@ -3,7 +3,6 @@ package io.datainf.sidecar.server;
 import io.datainf.sidecar.security.Scope;
 import io.datainf.sidecar.security.TokenFile;
 import java.security.SecureRandom;
-import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -55,12 +54,10 @@ final class TokenCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        for (String scope : scopes) {
-            if (Arrays.stream(Scope.values()).noneMatch(each -> each.label().equals(scope))) {
-                throw new ParameterException(
-                        spec.commandLine(),
-                        "scopes has '%s': expected ingest, query, admin or metrics".formatted(scope));
-            }
+        try {
+            scopes.forEach(Scope::of);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
         }
         byte[] random = new byte[RANDOM_BYTES];
         new SecureRandom().nextBytes(random);

@@ -4,9 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
-import io.datainf.engine.kernel.EngineOptions;
-import io.datainf.engine.store.CompactionOptions;
-import io.datainf.engine.store.Durability;
 import io.datainf.proto.v1.Block;
 import io.datainf.proto.v1.BlockLayout;
 import io.datainf.proto.v1.CreateRunRequest;
@@ -20,9 +17,6 @@ import io.datainf.proto.v1.Run;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.proto.v1.SampleBatch;
 import io.datainf.proto.v1.SharedRange;
-import io.datainf.sidecar.query.QueryLimits;
-import io.datainf.sidecar.rpc.RpcLimits;
-import io.datainf.sidecar.rpc.SharedMemory;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusException;
@@ -34,8 +28,6 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -43,8 +35,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
@@ -70,25 +60,15 @@ class SharedIngestTest {
 
     @BeforeEach
     void start() throws IOException {
-        InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        Path socket = folder.resolve("s");
-        server = Sidecar.start(new ServerConfig(
-                new ServerConfig.Storage(
-                        folder.resolve("data"), 64L << 20, Durability.FSYNC, CompactionOptions.DEFAULT),
-                new ServerConfig.Listeners(
-                        anyPort,
-                        Optional.of(socket),
-                        PosixFilePermissions.fromString("rw-------"),
-                        new SharedMemory.Options(
-                                Path.of("/dev/shm"), 64L << 20, PosixFilePermissions.fromString("rw-------")),
-                        anyPort,
+        server = Sidecar.start(TestConfig.of(
+                folder.resolve("data"),
+                TestConfig.listeners(
+                        folder,
+                        TestConfig.ANY_PORT,
+                        TestConfig.ANY_PORT,
                         ServerConfig.Security.NONE,
-                        Optional.empty()),
-                1,
-                EngineOptions.DEFAULT,
-                RpcLimits.DEFAULT,
-                QueryLimits.DEFAULT,
-                Duration.ofSeconds(5)));
+                        Optional.empty())));
+        Path socket = folder.resolve("grpc.sock");
         unix = channel(new DomainSocketAddress(socket.toFile()));
         run = RunServiceGrpc.newBlockingStub(unix)
                 .createRun(CreateRunRequest.newBuilder()

@@ -4,9 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.datainf.engine.kernel.EngineOptions;
-import io.datainf.engine.store.CompactionOptions;
-import io.datainf.engine.store.Durability;
 import io.datainf.proto.v1.Block;
 import io.datainf.proto.v1.BlockLayout;
 import io.datainf.proto.v1.CreateRunRequest;
@@ -18,9 +15,6 @@ import io.datainf.proto.v1.Run;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc.RunServiceBlockingStub;
 import io.datainf.sidecar.Await;
-import io.datainf.sidecar.query.QueryLimits;
-import io.datainf.sidecar.rpc.RpcLimits;
-import io.datainf.sidecar.rpc.SharedMemory;
 import io.datainf.sidecar.security.TokenFile;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
@@ -35,7 +29,6 @@ import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -44,7 +37,6 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -307,25 +299,10 @@ class SidecarSecurityTest {
     }
 
     private ServerConfig config(ServerConfig.Security security) {
-        return new ServerConfig(
-                new ServerConfig.Storage(
-                        folder.resolve("data"), 64L << 20, Durability.FSYNC, CompactionOptions.DEFAULT),
-                listeners(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), security),
-                1,
-                EngineOptions.DEFAULT,
-                RpcLimits.DEFAULT,
-                QueryLimits.DEFAULT,
-                Duration.ofSeconds(5));
+        return TestConfig.of(folder.resolve("data"), listeners(TestConfig.ANY_PORT, security));
     }
 
     private ServerConfig.Listeners listeners(InetSocketAddress grpc, ServerConfig.Security security) {
-        return new ServerConfig.Listeners(
-                grpc,
-                Optional.of(folder.resolve("grpc.sock")),
-                PosixFilePermissions.fromString("rw-------"),
-                new SharedMemory.Options(Path.of("/dev/shm"), 0, PosixFilePermissions.fromString("rw-------")),
-                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
-                security,
-                Optional.empty());
+        return TestConfig.listeners(folder, grpc, TestConfig.ANY_PORT, security, Optional.empty());
     }
 }

@@ -3,13 +3,7 @@ package io.datainf.sidecar.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.datainf.engine.kernel.EngineOptions;
-import io.datainf.engine.store.CompactionOptions;
 import io.datainf.engine.store.DataDirectoryInUseException;
-import io.datainf.engine.store.Durability;
-import io.datainf.sidecar.query.QueryLimits;
-import io.datainf.sidecar.rpc.RpcLimits;
-import io.datainf.sidecar.rpc.SharedMemory;
 import io.grpc.ManagedChannel;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -29,7 +23,6 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -129,28 +122,14 @@ class SidecarTest {
     }
 
     private ServerConfig config(String dataDirectory) {
-        InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        return config(dataDirectory, anyPort, anyPort);
+        return config(dataDirectory, TestConfig.ANY_PORT, TestConfig.ANY_PORT);
     }
 
     private ServerConfig config(String dataDirectory, InetSocketAddress grpc, InetSocketAddress http) {
-        return new ServerConfig(
-                new ServerConfig.Storage(
-                        folder.resolve(dataDirectory), 64L << 20, Durability.FSYNC, CompactionOptions.DEFAULT),
-                new ServerConfig.Listeners(
-                        grpc,
-                        Optional.of(folder.resolve("grpc.sock")),
-                        PosixFilePermissions.fromString("rw-------"),
-                        new SharedMemory.Options(
-                                Path.of("/dev/shm"), 64L << 20, PosixFilePermissions.fromString("rw-------")),
-                        http,
-                        ServerConfig.Security.NONE,
-                        Optional.of(folder.resolve("ready.json"))),
-                1,
-                EngineOptions.DEFAULT,
-                RpcLimits.DEFAULT,
-                QueryLimits.DEFAULT,
-                Duration.ofSeconds(5));
+        Optional<Path> readyFile = Optional.of(folder.resolve("ready.json"));
+        return TestConfig.of(
+                folder.resolve(dataDirectory),
+                TestConfig.listeners(folder, grpc, http, ServerConfig.Security.NONE, readyFile));
     }
 
     private static ServingStatus health(Sidecar sidecar) {
