@@ -1,6 +1,7 @@
 package io.datainf.loadtests.kernels;
 
 import io.datainf.engine.influence.InfluenceCalculator;
+import io.datainf.engine.influence.WorkMonitor;
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.loadtests.report.Figure;
@@ -56,7 +57,7 @@ public final class KernelSuite {
 
     private static InfluenceCalculator open(int threadCount, EngineKind kind) {
         InfluenceCalculator calculator = InfluenceCalculator.create(threadCount, EngineOptions.of(kind));
-        calculator.warmUp();
+        calculator.warmUp(WorkMonitor.of(() -> false));
         return calculator;
     }
 }

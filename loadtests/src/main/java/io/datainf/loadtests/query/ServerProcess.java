@@ -45,7 +45,7 @@ public final class ServerProcess implements AutoCloseable {
     }
 
     /**
-     * Starts the server and waits until it serves.
+     * Starts the server and waits until it serves and its kernels are warm.
      *
      * @param launcher {@code bin/datainf-server} of the distribution
      * @param options of {@code serve}, beside those that say where
@@ -64,10 +64,13 @@ public final class ServerProcess implements AutoCloseable {
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(LOG.toFile()));
         ServerProcess server = new ServerProcess(folder, builder);
         server.awaitReady();
+        while (server.metric("datainf_kernels_warm") == 0) {
+            TimeUnit.NANOSECONDS.sleep(STEP.toNanos());
+        }
         return server;
     }
 
-    /** Kills the server, starts it again on the same files, and returns once it serves. */
+    /** Kills the server, starts it again on the same files, and returns once it serves, warm or not. */
     public void killAndRestart() throws IOException, InterruptedException {
         process.destroyForcibly();
         process.onExit().join();

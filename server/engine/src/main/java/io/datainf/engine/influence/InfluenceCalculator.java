@@ -46,11 +46,13 @@ public final class InfluenceCalculator implements AutoCloseable {
     }
 
     /**
-     * Runs every kernel until it is compiled, so that the first query finds it fast. Takes some seconds of
-     * processor time, most of it the compiler's.
+     * Runs every kernel until it is compiled, so that queries find it fast. Takes some seconds of processor time, most of it the
+     * compiler's; others may compute meanwhile.
+     *
+     * @throws java.util.concurrent.CancellationException if cancelled, or if the calling thread is interrupted
      */
-    public void warmUp() {
-        WarmUp.run(this);
+    public void warmUp(WorkMonitor monitor) {
+        WarmUp.run(this, monitor);
     }
 
     /**

@@ -34,15 +34,15 @@ final class WarmUp {
     }
 
     /** Runs the computations of {@code calculator} for each stored type. */
-    static void run(InfluenceCalculator calculator) {
+    static void run(InfluenceCalculator calculator, WorkMonitor monitor) {
         for (ElementType type : ElementType.values()) {
             if (type.storable()) {
-                run(calculator, type);
+                run(calculator, type, monitor);
             }
         }
     }
 
-    private static void run(InfluenceCalculator calculator, ElementType type) {
+    private static void run(InfluenceCalculator calculator, ElementType type, WorkMonitor monitor) {
         try (GradientMatrix gradients = new GradientMatrix(LAYOUT, type);
                 SquaredNorms norms = new SquaredNorms(LAYOUT.blockCount());
                 Arena arena = Arena.ofShared()) {
@@ -67,18 +67,25 @@ final class WarmUp {
                             calculator,
                             new SampleSet(gradients, norms, ROWS, new BitSet(), statistics.snapshot()),
                             m,
-                            values);
-                    compute(calculator, new SampleSet(gradients, norms, FEW_ROWS, new BitSet(), few), m, values);
+                            values,
+                            monitor);
+                    compute(
+                            calculator,
+                            new SampleSet(gradients, norms, FEW_ROWS, new BitSet(), few),
+                            m,
+                            values,
+                            monitor);
                 }
             }
         }
     }
 
-    private static void compute(InfluenceCalculator calculator, SampleSet samples, int m, MemorySegment values) {
+    private static void compute(
+            InfluenceCalculator calculator, SampleSet samples, int m, MemorySegment values, WorkMonitor monitor) {
         MemorySegment v = values.asSlice(0, (long) m * LAYOUT.dimension() * Float.BYTES);
         InfluenceRequest request = new InfluenceRequest(
                 samples, m, v, new InfluenceMethod.DataInf(), List.of(new Damping.Scaled(0.1)), false, false);
-        calculator.compute(request, WorkMonitor.of(() -> false)).forEach(InfluenceScores::close);
+        calculator.compute(request, monitor).forEach(InfluenceScores::close);
     }
 
     private static void fill(MemorySegment values, SplittableRandom random) {

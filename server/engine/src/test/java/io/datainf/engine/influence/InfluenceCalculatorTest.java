@@ -182,8 +182,16 @@ class InfluenceCalculatorTest {
     @Test
     void warmUp_leavesCalculatorUsable_andEngineHasAName() {
         try (InfluenceCalculator calculator = InfluenceCalculator.create(2)) {
-            calculator.warmUp();
+            calculator.warmUp(WorkMonitor.of(() -> false));
             assertThat(calculator.engineName()).isEqualTo("vector");
+        }
+    }
+
+    @Test
+    void warmUp_ends_whenCancelled() {
+        try (InfluenceCalculator calculator = InfluenceCalculator.create(2)) {
+            assertThatThrownBy(() -> calculator.warmUp(WorkMonitor.of(() -> true)))
+                    .isInstanceOf(CancellationException.class);
         }
     }
 

@@ -44,6 +44,7 @@ final class MeterNames {
 
     static final String BUILD_INFO = "datainf.build.info";
     static final String ENGINE_INFO = "datainf.engine.info";
+    static final String KERNELS_WARM = "datainf.kernels.warm";
     static final String PROCESS_CPU = "process.cpu";
 
     /** What became of a thing that was counted. */

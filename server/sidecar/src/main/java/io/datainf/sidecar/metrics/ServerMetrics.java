@@ -18,6 +18,7 @@ import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.lang.management.ManagementFactory;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -130,6 +131,13 @@ public final class ServerMetrics implements AutoCloseable {
                 .tag(MeterNames.TAG_ENGINE, engineName)
                 .register(registry);
         query.expectEngine(engineName);
+    }
+
+    /** Shows whether the kernels are compiled; {@code warm} is asked at each scrape. */
+    public void watchWarmUp(BooleanSupplier warm) {
+        Gauge.builder(MeterNames.KERNELS_WARM, () -> warm.getAsBoolean() ? 1 : 0)
+                .description("1 once the kernels are compiled, some seconds after the start; queries are slower before")
+                .register(registry);
     }
 
     /** Shows how many queries wait; {@code depth} is asked at each scrape. */

@@ -118,7 +118,6 @@ final class Sidecar implements AutoCloseable {
                         StoreOptions.DEFAULT.with(storage.durability(), storage.compaction())));
         metrics.watchStorage(runs::figures);
         metrics.showEngine(calculator.engineName());
-        calculator.warmUp();
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
         metrics.watchQueryQueue(queries::queueDepth);
         SharedMemory sharedMemory = shareMemory(config);
@@ -134,6 +133,7 @@ final class Sidecar implements AutoCloseable {
                         frontend,
                         new MetricCollectingServerInterceptor(metrics.registry()),
                         security.forGrpc()));
+        metrics.watchWarmUp(opened(parts, KernelWarmUp.start(calculator))::isDone);
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
         sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.run.StorageFigures;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -54,6 +55,16 @@ class ServerMetricsTest {
         metrics.showEngine("nd4j");
 
         assertThat(scrape()).contains("datainf_engine_info{engine=\"nd4j\"} 1");
+    }
+
+    @Test
+    void watchWarmUp_asksAtEachScrape() {
+        AtomicBoolean warm = new AtomicBoolean();
+        metrics.watchWarmUp(warm::get);
+        assertThat(scrape()).contains("datainf_kernels_warm 0.0");
+
+        warm.set(true);
+        assertThat(scrape()).contains("datainf_kernels_warm 1.0");
     }
 
     @Test

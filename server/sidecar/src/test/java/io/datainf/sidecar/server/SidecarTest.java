@@ -52,7 +52,10 @@ class SidecarTest {
             assertThat(page(sidecar, "/readyz")).isEqualTo("ready\n");
             assertThat(page(sidecar, "/metrics"))
                     .contains(
-                            "datainf_runs 0.0", "grpc_server_processing_duration_seconds_count", "status_code=\"OK\"");
+                            "datainf_runs 0.0",
+                            "datainf_kernels_warm",
+                            "grpc_server_processing_duration_seconds_count",
+                            "status_code=\"OK\"");
         }
 
         assertThat(readyFile).doesNotExist();
