@@ -64,6 +64,14 @@ final class ConfigFile implements IDefaultValueProvider {
         return value == null ? file.get(option.longestName()) : value;
     }
 
+    /** Where the value of an option is from that the command line does not give. */
+    String source(OptionSpec option) {
+        if (environment.containsKey(variable(option.longestName()))) {
+            return variable(option.longestName());
+        }
+        return file.containsKey(option.longestName()) ? "configuration file" : "default";
+    }
+
     private static Map<String, String> read(CommandLine command, Path path) {
         Object document;
         try {

@@ -1,8 +1,10 @@
 package io.datainf.sidecar.server;
 
 import java.nio.file.FileSystemException;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,10 +43,14 @@ public final class Main implements Runnable {
 
     /** Runs the command; returns its exit code. */
     static int run(String[] arguments, Map<String, String> environment) {
-        CommandLine main = commandLine();
-        CommandLine serve = Objects.requireNonNull(main.getSubcommands().get("serve"));
+        return run(commandLine(), arguments, environment);
+    }
+
+    static int run(CommandLine main, String[] arguments, Map<String, String> environment) {
         try {
-            serve.setDefaultValueProvider(ConfigFile.of(serve, arguments, environment));
+            for (CommandLine command : withOptionsOfServe(main)) {
+                command.setDefaultValueProvider(ConfigFile.of(command, arguments, environment));
+            }
         } catch (ParameterException e) {
             main.getErr().println("datainf-server: " + e.getMessage());
             return CommandLine.ExitCode.USAGE;
@@ -55,13 +61,16 @@ public final class Main implements Runnable {
     /** Returns the parser of the command line. */
     static CommandLine commandLine() {
         CommandLine main = new CommandLine(new Main());
-        CommandLine serve = new CommandLine(new ServeCommand());
-        serve.getCommandSpec().versionProvider(new Version());
-        main.addSubcommand(serve);
+        main.addSubcommand(new ServeCommand());
+        main.addSubcommand(new DoctorCommand());
+        main.addSubcommand(new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCommand.Validate()));
         main.addSubcommand(new VerifyCommand());
         main.addSubcommand(new CompactCommand());
         main.addSubcommand(new TokenCommand());
-        OptionTypes.register(serve);
+        for (CommandLine command : withOptionsOfServe(main)) {
+            command.getCommandSpec().versionProvider(new Version());
+            OptionTypes.register(command);
+        }
         main.setParameterExceptionHandler((e, arguments) -> {
             CommandLine command = e.getCommandLine();
             command.getErr().println("datainf-server: " + e.getMessage());
@@ -80,10 +89,22 @@ public final class Main implements Runnable {
         return main;
     }
 
+    private static List<CommandLine> withOptionsOfServe(CommandLine main) {
+        Map<String, CommandLine> commands = main.getSubcommands();
+        return Stream.of(
+                        commands.get("serve"),
+                        commands.get("doctor"),
+                        Objects.requireNonNull(commands.get("config"))
+                                .getSubcommands()
+                                .get("validate"))
+                .map(Objects::requireNonNull)
+                .toList();
+    }
+
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "a command is missing: expected serve, verify, compact or token");
+                spec.commandLine(), "a command is missing: expected serve, doctor, config, verify, compact or token");
     }
 
     /** Our version, from the manifest of our jar. */
