@@ -79,6 +79,14 @@ public final class ServerProcess implements AutoCloseable {
         awaitReady();
     }
 
+    /** Stops the server as SIGTERM does, starts it again once it has ended, and returns once it serves, warm or not. */
+    public void stopAndRestart() throws IOException, InterruptedException {
+        process.destroy();
+        process.onExit().join();
+        process = builder.start();
+        awaitReady();
+    }
+
     /** Stops the server as SIGSTOP does, and lets it go on after a time. */
     public void pause(Duration time) throws IOException, InterruptedException {
         signal("STOP");

@@ -1,14 +1,27 @@
 package io.datainf.loadtests.soak;
 
+import io.datainf.client.DataInfClient;
+import io.datainf.client.RunDefinition;
+
 /** Samples whose content follows from their ids, as {@code loadtests/peers/soak_writer.py} makes them too. */
 final class SoakSample {
 
     /** Elements of a sample. */
     static final int DIMENSION = 4_096;
 
+    private static final int BLOCK_WIDTH = 1_024;
     private static final int WRITER_SHIFT = 40;
 
     private SoakSample() {}
+
+    /** Creates a run for samples; returns its id. */
+    static String createRun(DataInfClient client, String runId) {
+        RunDefinition.Builder definition = RunDefinition.builder(runId);
+        for (int block = 0; block < DIMENSION / BLOCK_WIDTH; block++) {
+            definition.block("block%d".formatted(block), 1, BLOCK_WIDTH);
+        }
+        return client.createRun(definition.build()).runId();
+    }
 
     /** The id of a writer's sample. */
     static long id(int writer, long number) {

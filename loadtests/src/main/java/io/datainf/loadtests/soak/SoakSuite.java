@@ -1,7 +1,6 @@
 package io.datainf.loadtests.soak;
 
 import io.datainf.client.DataInfClient;
-import io.datainf.client.RunDefinition;
 import io.datainf.loadtests.query.ServerProcess;
 import io.datainf.loadtests.report.Figure;
 import io.datainf.loadtests.report.SuiteArguments;
@@ -21,7 +20,6 @@ import java.util.logging.Logger;
 public final class SoakSuite {
 
     private static final String RUN_ID = "soak";
-    private static final int BLOCK_WIDTH = 1_024;
     private static final int[] MESSAGE_BYTES = {2 << 20, 4 << 10, 2 << 20, 4 << 10};
     private static final int JAVA_WRITER = 3;
     private static final int MOST_CALM_MILLIS = 1_500;
@@ -75,7 +73,7 @@ public final class SoakSuite {
         List<Figure> figures = new ArrayList<>();
         try (DataInfClient client = DataInfClient.connect(server.target());
                 DataInfClient cutClient = DataInfClient.connect(proxy.target());
-                Asking asking = new Asking(cutClient, createRun(client))) {
+                Asking asking = new Asking(cutClient, SoakSample.createRun(client, RUN_ID))) {
             for (int number = 0; number < MESSAGE_BYTES.length; number++) {
                 // Half of them meet the cuts; the others the ends of the server only.
                 String target = number < MESSAGE_BYTES.length / 2 ? proxy.target() : server.target();
@@ -102,14 +100,6 @@ public final class SoakSuite {
             writers.forEach(SoakWriter::close);
         }
         return figures;
-    }
-
-    private static String createRun(DataInfClient client) {
-        RunDefinition.Builder definition = RunDefinition.builder(RUN_ID);
-        for (int block = 0; block < SoakSample.DIMENSION / BLOCK_WIDTH; block++) {
-            definition.block("block%d".formatted(block), 1, BLOCK_WIDTH);
-        }
-        return client.createRun(definition.build()).runId();
     }
 
     /** Each kind of trouble once, after times of calm of any length. */
