@@ -22,6 +22,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -176,6 +177,24 @@ public final class RunRegistry implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Whether there is a run of this id. Does not open it. */
+    public boolean exists(RunId id) {
+        return slots.containsKey(id.value());
+    }
+
+    /** Number of runs with such a name. Opens none. */
+    public long count(Predicate<String> names) {
+        return slots.keySet().stream().filter(names).count();
+    }
+
+    /** Size of the files of runs with such a name, bytes. Opens none; asks the file system for every file. */
+    public long diskBytes(Predicate<String> names) {
+        return slots.keySet().stream()
+                .filter(names)
+                .mapToLong(directory::sizeBytes)
+                .sum();
     }
 
     /** Rows and bytes held over all open runs: for metrics. */

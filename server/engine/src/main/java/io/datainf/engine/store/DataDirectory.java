@@ -1,6 +1,7 @@
 package io.datainf.engine.store;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -138,6 +140,23 @@ public final class DataDirectory implements AutoCloseable {
         DurableFiles.publish(files, runDirectory(runName), doomed);
         files.forceDirectory(runs);
         deleteLater(doomed);
+    }
+
+    /** Size of the files of a run, bytes; 0 if it is gone. */
+    public long sizeBytes(String runName) {
+        try (Stream<Path> list = Files.list(runDirectory(runName))) {
+            return list.mapToLong(DataDirectory::fileBytes).sum();
+        } catch (IOException | UncheckedIOException e) {
+            return 0;
+        }
+    }
+
+    private static long fileBytes(Path file) {
+        try {
+            return Files.size(file);
+        } catch (IOException e) {
+            return 0; // compaction has removed it
+        }
     }
 
     /**

@@ -2,6 +2,7 @@ package io.datainf.sidecar.ingest;
 
 import java.util.ArrayDeque;
 import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Bounds the bytes of batches that all writers together have in memory between arrival and durability.
@@ -10,10 +11,13 @@ import java.util.Queue;
  * silent writer would stop the others. So the bound can be passed by one message a stream that was admitted while there was
  * room, and by the one batch that each stream may always have in progress (see {@link IngestSession}).
  *
+ * <p>A budget can be part of another one; then its bytes count in both, and both must have room.
+ *
  * <p>Streams that find no room wait in order of arrival. When bytes are released, as many are woken as are likely to fit.
  */
 public final class InFlightBudget {
 
+    private final @Nullable InFlightBudget whole;
     private final long maxBytes;
     private final Object lock = new Object();
     // Guarded by lock.
@@ -22,10 +26,20 @@ public final class InFlightBudget {
 
     /** Creates a budget of {@code maxBytes}, at least 1. */
     public InFlightBudget(long maxBytes) {
+        this(null, maxBytes);
+    }
+
+    private InFlightBudget(@Nullable InFlightBudget whole, long maxBytes) {
         if (maxBytes < 1) {
             throw new IllegalArgumentException("maxBytes is %d: expected at least 1".formatted(maxBytes));
         }
+        this.whole = whole;
         this.maxBytes = maxBytes;
+    }
+
+    /** Returns a budget that is part of this one. */
+    public InFlightBudget part(long maxBytes) {
+        return new InFlightBudget(this, maxBytes);
     }
 
     /** Bytes in memory now. */
@@ -39,6 +53,9 @@ public final class InFlightBudget {
     void add(long bytes) {
         synchronized (lock) {
             usedBytes += bytes;
+        }
+        if (whole != null) {
+            whole.add(bytes);
         }
     }
 
@@ -56,6 +73,9 @@ public final class InFlightBudget {
         }
         // Outside the lock: each takes the lock of its session.
         woken.forEach(waiter -> waiter.wake().run());
+        if (whole != null) {
+            whole.release(bytes);
+        }
     }
 
     /**
@@ -67,18 +87,21 @@ public final class InFlightBudget {
      */
     boolean admit(long expectedBytes, Runnable wake) {
         synchronized (lock) {
-            if (waiters.isEmpty() && usedBytes < maxBytes) {
-                return true;
+            if (!waiters.isEmpty() || usedBytes >= maxBytes) {
+                waiters.add(new Waiter(expectedBytes, wake));
+                return false;
             }
-            waiters.add(new Waiter(expectedBytes, wake));
-            return false;
         }
+        return whole == null || whole.admit(expectedBytes, wake);
     }
 
     /** Forgets a stream that waits. */
     void forget(Runnable wake) {
         synchronized (lock) {
             waiters.removeIf(waiter -> waiter.wake().equals(wake));
+        }
+        if (whole != null) {
+            whole.forget(wake);
         }
     }
 

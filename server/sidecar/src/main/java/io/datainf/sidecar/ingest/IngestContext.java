@@ -14,6 +14,11 @@ import java.util.concurrent.Executor;
 public record IngestContext(
         InFlightBudget budget, int maxMessageBytes, long maxUnackedBytes, IngestEvents events, Executor executor) {
 
+    /** Returns the same with another budget. */
+    public IngestContext with(InFlightBudget other) {
+        return new IngestContext(other, maxMessageBytes, maxUnackedBytes, events, executor);
+    }
+
     public IngestContext {
         if (maxUnackedBytes < 1) {
             throw new IllegalArgumentException("maxUnackedBytes is %d: expected at least 1".formatted(maxUnackedBytes));

@@ -44,6 +44,8 @@ final class MeterNames {
 
     static final String BUILD_INFO = "datainf.build.info";
     static final String ENGINE_INFO = "datainf.engine.info";
+    static final String CONNECTIONS = "datainf.connections";
+    static final String CONNECTIONS_REFUSED = "datainf.connections.refused";
     static final String KERNELS_WARM = "datainf.kernels.warm";
     static final String PROCESS_CPU = "process.cpu";
 

@@ -133,6 +133,16 @@ public final class ServerMetrics implements AutoCloseable {
         query.expectEngine(engineName);
     }
 
+    /** Shows connections that are open and those that were refused since the start; both are asked at each scrape. */
+    public void watchConnections(IntSupplier open, LongSupplier refused) {
+        Gauge.builder(MeterNames.CONNECTIONS, open::getAsInt)
+                .description("gRPC connections that are open")
+                .register(registry);
+        FunctionCounter.builder(MeterNames.CONNECTIONS_REFUSED, refused, LongSupplier::getAsLong)
+                .description("gRPC connections closed at once, because as many were open as may be")
+                .register(registry);
+    }
+
     /** Shows whether the kernels are compiled; {@code warm} is asked at each scrape. */
     public void watchWarmUp(BooleanSupplier warm) {
         Gauge.builder(MeterNames.KERNELS_WARM, () -> warm.getAsBoolean() ? 1 : 0)

@@ -7,6 +7,7 @@ import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.sidecar.security.Caller;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.Scope;
 import io.datainf.sidecar.security.TokenFile;
 import io.grpc.Context;
@@ -16,7 +17,6 @@ import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
-import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthGrpc;
 import java.util.EnumSet;
 import java.util.Map;
@@ -31,9 +31,8 @@ final class AccessControl implements ServerInterceptor {
 
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-    private static final Caller ANYBODY = Caller.unlimited("anybody");
-    private static final Caller ON_SOCKET = Caller.unlimited("unix-socket");
-    private static final Context.Key<Caller> CALLER = Context.keyWithDefault("io.datainf.caller", ANYBODY);
+    private static final Context.Key<Caller> CALLER =
+            Context.keyWithDefault("io.datainf.caller", Caller.trusted("unknown", Quota.DEFAULT));
 
     private static final Set<Scope> ANY = EnumSet.allOf(Scope.class);
     // What is not named here is for administrators.
@@ -50,14 +49,17 @@ final class AccessControl implements ServerInterceptor {
             RunServiceGrpc.getGetStatisticsMethod().getFullMethodName(), Set.of(Scope.QUERY, Scope.ADMIN));
 
     private final Optional<TokenFile> tokens;
+    private final Quota usual;
 
     /**
      * Creates the interceptor.
      *
      * @param tokens one of which each call needs; empty: nobody needs one
+     * @param usual quota of callers without a token
      */
-    AccessControl(Optional<TokenFile> tokens) {
+    AccessControl(Optional<TokenFile> tokens, Quota usual) {
         this.tokens = tokens;
+        this.usual = usual;
     }
 
     /** Who makes the call that the calling thread serves. */
@@ -70,22 +72,20 @@ final class AccessControl implements ServerInterceptor {
             ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
         Caller caller;
         try {
-            caller = identify(call.getMethodDescriptor(), headers);
+            caller = identify(call, headers);
         } catch (AccessDeniedException e) {
-            StatusRuntimeException denied = StatusMapper.toException(e);
-            Metadata trailers = denied.getTrailers();
-            call.close(denied.getStatus(), trailers == null ? new Metadata() : trailers);
-            return new ServerCall.Listener<>() {};
+            return StatusMapper.refuse(call, e);
         }
         return Contexts.interceptCall(Context.current().withValue(CALLER, caller), call, headers, next);
     }
 
-    private Caller identify(MethodDescriptor<?, ?> method, Metadata headers) {
+    private Caller identify(ServerCall<?, ?> call, Metadata headers) {
+        MethodDescriptor<?, ?> method = call.getMethodDescriptor();
         if (ClientConnection.onThisHost()) {
-            return ON_SOCKET;
+            return Caller.trusted("unix-socket", usual);
         }
         if (tokens.isEmpty() || HealthGrpc.SERVICE_NAME.equals(method.getServiceName())) {
-            return ANYBODY;
+            return Caller.trusted(ClientConnection.peerName(call.getAttributes()), usual);
         }
         String token = TokenFile.bearer(headers.get(AUTHORIZATION))
                 .orElseThrow(() ->

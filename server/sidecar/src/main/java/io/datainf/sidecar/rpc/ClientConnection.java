@@ -11,6 +11,9 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerTransportFilter;
 import io.netty.channel.unix.DomainSocketAddress;
+import java.net.InetSocketAddress;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +43,21 @@ final class ClientConnection {
     /** Whether the call that the calling thread serves came through a Unix socket. */
     static boolean onThisHost() {
         return ON_THIS_HOST.get();
+    }
+
+    /** What to call a peer without a token: the subject of its certificate or, without one, its host. */
+    static String peerName(Attributes attributes) {
+        @Nullable SSLSession session = attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
+        if (session != null) {
+            try {
+                return session.getPeerPrincipal().getName();
+            } catch (SSLPeerUnverifiedException e) {
+                // It has none, and needs none.
+            }
+        }
+        return attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) instanceof InetSocketAddress address
+                ? address.getHostString()
+                : "unknown";
     }
 
     private static final class Marker extends ServerTransportFilter {

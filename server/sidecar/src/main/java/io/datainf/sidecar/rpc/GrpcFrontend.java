@@ -32,6 +32,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class GrpcFrontend implements AutoCloseable {
 
     private static final int MIN_THREADS = 4;
+    private static final int MAX_METADATA_BYTES = 16 << 10;
     private static final int FLOW_CONTROL_WINDOW_BYTES = 1 << 20;
     private static final List<String> SERVICES = List.of(
             HealthStatusManager.SERVICE_NAME_ALL_SERVICES,
@@ -44,10 +45,12 @@ public final class GrpcFrontend implements AutoCloseable {
 
     private final RpcLimits limits;
     private final AccessControl access;
+    private final ClientLimits clients;
     private final DrainGate gate = new DrainGate();
     private final InFlightBudget budget;
     private final HealthStatusManager health = new HealthStatusManager();
     private final ThreadPoolExecutor callbacks = callbackPool();
+    private final IngestGrpcService ingest; // tells what it cannot read itself
     private final List<BindableService> services;
 
     /**
@@ -68,23 +71,24 @@ public final class GrpcFrontend implements AutoCloseable {
             SharedMemory sharedMemory,
             Optional<TokenFile> tokens) {
         this.limits = limits;
-        this.access = new AccessControl(tokens);
+        this.access = new AccessControl(tokens, limits.client());
         this.budget = new InFlightBudget(limits.maxInFlightBytes());
-        IngestContext ingest =
+        this.clients = new ClientLimits(budget);
+        StorageQuota quota = new StorageQuota(runs);
+        IngestContext context =
                 new IngestContext(budget, limits.maxMessageBytes(), limits.maxUnackedBytes(), ingestEvents, callbacks);
         SourceDecoder sources = new SourceDecoder(queries, limits);
         long solverMemoryBytes = queries.limits().solverMemoryBytes();
         QueryDecoder queryDecoder = new QueryDecoder(runs, sources, solverMemoryBytes);
         AnalysisDecoder analysisDecoder = new AnalysisDecoder(runs, sources, solverMemoryBytes);
+        this.ingest = new IngestGrpcService(runs, context, limits, gate, sharedMemory, quota);
         this.services = List.of(
-                new RunGrpcService(runs),
-                new IngestGrpcService(runs, ingest, limits, gate, sharedMemory),
+                new RunGrpcService(runs, quota),
                 new InfluenceGrpcService(queries, queryDecoder, limits, gate, callbacks),
                 new AnalysisGrpcService(runs, queries.analyses(), analysisDecoder, limits, gate, callbacks),
                 new ExportGrpcService(runs, gate, callbacks),
                 new CapabilitiesGrpcService(serverVersion, queries.engineName(), limits),
-                health.getHealthService(),
-                ProtoReflectionServiceV1.newInstance());
+                health.getHealthService());
         SERVICES.forEach(name -> health.setStatus(name, ServingStatus.SERVING));
     }
 
@@ -92,13 +96,21 @@ public final class GrpcFrontend implements AutoCloseable {
      * Puts the services on a server that is being built, with the limits and the threads that bound its memory: a message
      * other than a writer's lies on the Java heap only while one of the threads decodes it, and before that, a stream has at
      * most one message and one window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
+     *
+     * @param reflection whether the server describes its services to those who ask
      */
-    public void configure(NettyServerBuilder builder) {
-        services.forEach(builder::addService);
+    public void configure(NettyServerBuilder builder, boolean reflection) {
+        services.forEach(service -> builder.addService(UnreadableMessages.explained(service.bindService())));
+        builder.addService(ingest);
+        if (reflection) {
+            builder.addService(ProtoReflectionServiceV1.newInstance());
+        }
         // What is added later is called before: access asks where a call comes from.
+        builder.intercept(clients);
         builder.intercept(access);
         ClientConnection.tellApart(builder);
         builder.maxInboundMessageSize(limits.transportMessageBytes())
+                .maxInboundMetadataSize(MAX_METADATA_BYTES)
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
                 .executor(callbacks);
     }

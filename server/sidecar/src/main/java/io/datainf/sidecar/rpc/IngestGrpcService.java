@@ -9,6 +9,7 @@ import io.datainf.proto.v1.IngestRequest;
 import io.datainf.proto.v1.IngestResponse;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.sidecar.ingest.IngestContext;
+import io.datainf.sidecar.security.Caller;
 import io.grpc.BindableService;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
@@ -32,14 +33,21 @@ final class IngestGrpcService implements BindableService {
     private final RpcLimits limits;
     private final DrainGate gate;
     private final SharedMemory sharedMemory;
+    private final StorageQuota quota;
 
     IngestGrpcService(
-            RunRegistry runs, IngestContext context, RpcLimits limits, DrainGate gate, SharedMemory sharedMemory) {
+            RunRegistry runs,
+            IngestContext context,
+            RpcLimits limits,
+            DrainGate gate,
+            SharedMemory sharedMemory,
+            StorageQuota quota) {
         this.runs = runs;
         this.context = context;
         this.limits = limits;
         this.gate = gate;
         this.sharedMemory = sharedMemory;
+        this.quota = quota;
     }
 
     @Override
@@ -65,13 +73,23 @@ final class IngestGrpcService implements BindableService {
         // What grpc-java passes to services is always of this class.
         var call = (ServerCallStreamObserver<IngestResponse>) observer;
         SharedMemory shared = ClientConnection.onThisHost() ? sharedMemory : SharedMemory.none();
-        IngestStream stream = new IngestStream(call, runs, context, limits, gate, new StreamMemory(shared));
+        Caller caller = AccessControl.current();
+        IngestStream stream = new IngestStream(
+                call,
+                runs,
+                context.with(ClientLimits.currentBudget()),
+                limits,
+                gate,
+                new StreamMemory(shared),
+                () -> quota.requireRoomForSamples(caller));
         stream.begin();
         return stream;
     }
 
     private void deleteSamples(DeleteSamplesRequest request, StreamObserver<DeleteSamplesResponse> observer) {
         CompletionStage<DeletionReceipt> deletion;
+        RunId id;
+        String caller = AccessControl.current().name();
         try {
             int count = request.getSampleIdsCount();
             if (count < 1 || count > MAX_DELETIONS) {
@@ -82,19 +100,20 @@ final class IngestGrpcService implements BindableService {
             for (int i = 0; i < count; i++) {
                 sampleIds[i] = request.getSampleIds(i);
             }
-            RunId id = RunIds.decode("run_id", request.getRunId());
+            id = RunIds.decode("run_id", request.getRunId());
             deletion = runs.get(id).deleteSamples(sampleIds);
-            AUDIT.info(
-                    "DeleteSamples run={} samples={} by={}",
-                    id.value(),
-                    count,
-                    AccessControl.current().name());
         } catch (RuntimeException e) {
             observer.onError(StatusMapper.toException(e));
             return;
         }
         deletion.whenComplete((receipt, failure) -> {
             if (failure == null) {
+                AUDIT.info(
+                        "DeleteSamples run={} samples={} absent={} by={}",
+                        id.value(),
+                        receipt.deletedCount(),
+                        receipt.absentCount(),
+                        caller);
                 observer.onNext(encode(receipt));
                 observer.onCompleted();
             } else {

@@ -34,6 +34,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
     private final RpcLimits limits;
     private final DrainGate gate;
     private final StreamMemory memory;
+    private final Runnable requireRoom;
 
     // Guarded by this.
     private @Nullable IngestSession session;
@@ -41,19 +42,26 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
 
     private final AckEncoder acks = new AckEncoder();
 
+    /**
+     * Creates the stream.
+     *
+     * @param requireRoom throws if no more samples may be stored
+     */
     IngestStream(
             ServerCallStreamObserver<IngestResponse> call,
             RunRegistry runs,
             IngestContext context,
             RpcLimits limits,
             DrainGate gate,
-            StreamMemory memory) {
+            StreamMemory memory,
+            Runnable requireRoom) {
         this.call = call;
         this.runs = runs;
         this.context = context;
         this.limits = limits;
         this.gate = gate;
         this.memory = memory;
+        this.requireRoom = requireRoom;
     }
 
     /** Takes control of the flow and asks for the first message, if the server takes streams. */
@@ -182,6 +190,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
             if (opened == null) {
                 throw firstMessageMissing("batch %d came first".formatted(batch.batchSeq()));
             }
+            requireRoom.run();
             opened.take(memory.find(samples));
         } finally {
             // gRPC frees the message when this returns: nobody shall read it afterwards.

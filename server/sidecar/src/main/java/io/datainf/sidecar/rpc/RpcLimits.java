@@ -1,5 +1,7 @@
 package io.datainf.sidecar.rpc;
 
+import io.datainf.sidecar.security.Quota;
+
 /**
  * Limits that the services set and advertise.
  *
@@ -8,11 +10,13 @@ package io.datainf.sidecar.rpc;
  * @param maxInFlightBytes most bytes of batches in memory over all writers before reading stops; at least 1. One batch a
  *     stream may go beyond it
  * @param maxQueryElements most elements of validation gradients, count * D, in one query; at least 1
+ * @param client what each client may take that has no quota of its own
  */
-public record RpcLimits(int maxMessageBytes, long maxUnackedBytes, long maxInFlightBytes, long maxQueryElements) {
+public record RpcLimits(
+        int maxMessageBytes, long maxUnackedBytes, long maxInFlightBytes, long maxQueryElements, Quota client) {
 
     /** 4 MiB a message, 16 MiB unacked a stream, 64 MiB in flight, 32 Mi elements a query. */
-    public static final RpcLimits DEFAULT = new RpcLimits(4 << 20, 16L << 20, 64L << 20, 32L << 20);
+    public static final RpcLimits DEFAULT = new RpcLimits(4 << 20, 16L << 20, 64L << 20, 32L << 20, Quota.DEFAULT);
 
     private static final int MIN_MESSAGE_BYTES = 1 << 10;
     // The transport would answer a message over its limit without numbers, and to some clients as CANCELLED: so it gets

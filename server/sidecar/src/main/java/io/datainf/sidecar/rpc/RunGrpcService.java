@@ -37,9 +37,11 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
     private static final Logger AUDIT = LoggerFactory.getLogger("audit");
 
     private final RunRegistry runs;
+    private final StorageQuota quota;
 
-    RunGrpcService(RunRegistry runs) {
+    RunGrpcService(RunRegistry runs, StorageQuota quota) {
         this.runs = runs;
+        this.quota = quota;
     }
 
     @Override
@@ -47,6 +49,7 @@ final class RunGrpcService extends RunServiceGrpc.RunServiceImplBase {
         UnaryAnswer.send(observer, () -> {
             RunDefinition definition = RunDecoder.decode(request.getRun());
             RunIds.requireAllowed(definition.id());
+            quota.requireRoomForRun(AccessControl.current(), definition.id());
             Run run = runs.create(definition);
             return CreateRunResponse.newBuilder().setRun(RunEncoder.encode(run)).build();
         });

@@ -29,6 +29,9 @@ import io.datainf.sidecar.query.QueryMemoryException;
 import io.datainf.sidecar.query.QueryQueueFullException;
 import io.datainf.sidecar.query.RevisionNotReachedException;
 import io.datainf.sidecar.query.SelfInfluenceMissingException;
+import io.datainf.sidecar.security.QuotaExceededException;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
@@ -65,6 +68,14 @@ final class StatusMapper {
     /** Returns the exception to end a call with. */
     static StatusRuntimeException toException(Throwable cause) {
         return StatusProto.toStatusRuntimeException(toStatus(cause));
+    }
+
+    /** Ends a call before it began. */
+    static <Q> ServerCall.Listener<Q> refuse(ServerCall<Q, ?> call, RuntimeException cause) {
+        StatusRuntimeException refusal = toException(cause);
+        Metadata trailers = refusal.getTrailers();
+        call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
+        return new ServerCall.Listener<>() {};
     }
 
     /** Returns the status for an exception. */
@@ -115,6 +126,12 @@ final class StatusMapper {
                 retry(Code.RESOURCE_EXHAUSTED, "JOB_QUEUE_FULL", message, JOB_RETRY_MILLIS);
             case MemoryFullException e -> status(Code.RESOURCE_EXHAUSTED, "MEMORY_BUDGET_FULL", message);
             case MemoryLimitException e -> status(Code.RESOURCE_EXHAUSTED, "SOLVER_MEMORY", message);
+            case QuotaExceededException e ->
+                retry(
+                        Code.RESOURCE_EXHAUSTED,
+                        e.kind() + "_QUOTA",
+                        message,
+                        e.kind() == QuotaExceededException.Kind.STREAMS ? RECONNECT_MILLIS : SPACE_RETRY_MILLIS);
             case TooManyOpenQueriesException e ->
                 retry(Code.RESOURCE_EXHAUSTED, "TOO_MANY_OPEN_QUERIES", message, QUERY_RETRY_MILLIS);
             default -> logged(cause);

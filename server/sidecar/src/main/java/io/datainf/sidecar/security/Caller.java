@@ -13,8 +13,9 @@ import java.util.stream.Collectors;
  * @param name for logs and messages
  * @param scopes kinds of use
  * @param runs names of runs; {@code *} stands for any characters
+ * @param quota how much of it
  */
-public record Caller(String name, Set<Scope> scopes, List<String> runs) {
+public record Caller(String name, Set<Scope> scopes, List<String> runs, Quota quota) {
 
     /** Everything may be used. */
     public static final List<String> ALL_RUNS = List.of("*");
@@ -24,9 +25,9 @@ public record Caller(String name, Set<Scope> scopes, List<String> runs) {
         runs = List.copyOf(runs);
     }
 
-    /** Returns somebody to whom everything is allowed. */
-    public static Caller unlimited(String name) {
-        return new Caller(name, EnumSet.allOf(Scope.class), ALL_RUNS);
+    /** Returns somebody to whom everything is allowed, as far as the quota goes. */
+    public static Caller trusted(String name, Quota quota) {
+        return new Caller(name, EnumSet.allOf(Scope.class), ALL_RUNS, quota);
     }
 
     /** Whether one of the scopes is allowed. */

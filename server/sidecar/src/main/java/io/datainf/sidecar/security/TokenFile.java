@@ -30,6 +30,7 @@ import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
  *   sha256: 64 hexadecimal digits
  *   scopes: [ingest, query]
  *   runs: ["exp-*"]          # optional: all
+ *   quota: {streams: 8, in-flight: 16MiB, runs: 10, disk: 20GiB}   # optional, as is each of them: what other clients have
  * </pre>
  *
  * <p>A plain hash is enough, because tokens are 256 random bits. Read again by {@link #refresh()}.
@@ -37,26 +38,30 @@ import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 public final class TokenFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(TokenFile.class);
-    private static final Set<String> KEYS = Set.of("name", "sha256", "scopes", "runs");
+    private static final Set<String> KEYS = Set.of("name", "sha256", "scopes", "runs", "quota");
+    private static final Set<String> QUOTA_KEYS = Set.of("streams", "in-flight", "runs", "disk");
     private static final int HASH_DIGITS = 64;
     private static final String BEARER = "bearer ";
 
     private final Path path;
+    private final Quota usual;
     private volatile String text = "";
     private volatile Map<String, Caller> callers = Map.of();
 
-    private TokenFile(Path path) {
+    private TokenFile(Path path, Quota usual) {
         this.path = path;
+        this.usual = usual;
     }
 
     /**
      * Reads the file.
      *
+     * @param usual quota of callers of whom it says nothing else
      * @throws IOException if it cannot be read
      * @throws IllegalArgumentException if something in it is wrong
      */
-    public static TokenFile open(Path path) throws IOException {
-        TokenFile file = new TokenFile(path);
+    public static TokenFile open(Path path, Quota usual) throws IOException {
+        TokenFile file = new TokenFile(path, usual);
         file.read();
         return file;
     }
@@ -114,16 +119,17 @@ public final class TokenFile {
         }
         if (!(document instanceof List<?> entries) || entries.isEmpty()) {
             throw new IllegalArgumentException(
-                    "tokens file %s: expected a list of entries with name, sha256, scopes and runs".formatted(path));
+                    "tokens file %s: expected a list of entries with name, sha256, scopes, runs and quota"
+                            .formatted(path));
         }
         Map<String, Caller> parsed = new LinkedHashMap<>();
         for (Object entry : entries) {
             if (!(entry instanceof Map<?, ?> fields) || !KEYS.containsAll(fields.keySet())) {
                 throw new IllegalArgumentException(
-                        "tokens file %s: an entry is %s: expected name, sha256, scopes and runs"
+                        "tokens file %s: an entry is %s: expected name, sha256, scopes, runs and quota"
                                 .formatted(path, entry));
             }
-            Caller caller = new Caller(text(fields, "name"), scopes(fields), runs(fields));
+            Caller caller = new Caller(text(fields, "name"), scopes(fields), runs(fields), quota(fields));
             if (parsed.put(digest(fields, caller.name()), caller) != null) {
                 throw new IllegalArgumentException(
                         "tokens file %s: '%s' has the token of another entry".formatted(path, caller.name()));
@@ -163,6 +169,31 @@ public final class TokenFile {
 
     private List<String> runs(Map<?, ?> fields) {
         return list(fields, "runs", Caller.ALL_RUNS);
+    }
+
+    private Quota quota(Map<?, ?> fields) {
+        Object value = fields.get("quota");
+        if (value == null) {
+            return usual;
+        }
+        if (!(value instanceof Map<?, ?> limits) || !QUOTA_KEYS.containsAll(limits.keySet())) {
+            throw new IllegalArgumentException(
+                    "tokens file %s: quota is %s: expected streams, in-flight, runs and disk".formatted(path, value));
+        }
+        try {
+            return new Quota(
+                    Math.toIntExact(limit(limits, "streams", usual.streams())),
+                    limit(limits, "in-flight", usual.inFlightBytes()),
+                    Math.toIntExact(limit(limits, "runs", usual.runs())),
+                    limit(limits, "disk", usual.diskBytes()));
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new IllegalArgumentException("tokens file %s: quota: %s".formatted(path, e.getMessage()), e);
+        }
+    }
+
+    private static long limit(Map<?, ?> limits, String key, long usual) {
+        Object value = limits.get(key);
+        return value == null ? usual : ByteSize.parse(value.toString());
     }
 
     private List<String> list(Map<?, ?> fields, String key, @Nullable List<String> ifAbsent) {

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The same gRPC services on a TCP port and, when asked for, on a Unix socket. */
@@ -37,13 +38,23 @@ final class GrpcListeners implements AutoCloseable {
     private static final int MOST_READ_BYTES = 256 << 10;
     private static final long KEEPALIVE_SECONDS = 60;
     private static final long LEAST_CLIENT_KEEPALIVE_SECONDS = 10;
+    // A connection that says nothing is cut after the handshake's time, one without calls after the idle time; clients
+    // connect again when they call.
+    private static final long HANDSHAKE_SECONDS = 20;
+    private static final long IDLE_MINUTES = 10;
+    // Calls that are cancelled as soon as they are made cost the server more than the client.
+    private static final int MAX_RESETS = 2_000;
+    private static final int RESET_SECONDS = 10;
 
     private final EventLoopGroup acceptors = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
+    private final ConnectionLimit connections;
     private final List<Server> servers = new ArrayList<>();
     private @Nullable UnixSocketFile socketFile;
 
-    private GrpcListeners() {}
+    private GrpcListeners(ConnectionLimit connections) {
+        this.connections = connections;
+    }
 
     /**
      * Binds and starts.
@@ -59,16 +70,19 @@ final class GrpcListeners implements AutoCloseable {
             Optional<SslContext> tls)
             throws IOException {
         Epoll.ensureAvailability();
-        GrpcListeners started = new GrpcListeners();
+        GrpcListeners started = new GrpcListeners(new ConnectionLimit(listeners.maxConnections()));
         try {
-            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor, tls);
+            InetSocketAddress grpc = listeners.grpc();
+            boolean reflection = listeners.reflection() || grpc.getAddress().isLoopbackAddress();
+            started.bind(grpc, EpollServerSocketChannel::new, frontend, reflection, interceptor, tls);
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
                 started.socketFile = socket;
                 SocketAddress address =
                         new DomainSocketAddress(socket.hiddenPath().toFile());
-                started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor, Optional.empty());
+                started.bind(
+                        address, EpollServerDomainSocketChannel::new, frontend, true, interceptor, Optional.empty());
                 socket.publish(listeners.unixSocketMode());
             }
             return started;
@@ -81,6 +95,11 @@ final class GrpcListeners implements AutoCloseable {
     /** The TCP address bound. */
     InetSocketAddress address() {
         return (InetSocketAddress) servers.getFirst().getListenSockets().getFirst();
+    }
+
+    /** The connections that are open. */
+    ConnectionLimit connections() {
+        return connections;
     }
 
     /** Takes no new calls; those that run go on. */
@@ -110,15 +129,21 @@ final class GrpcListeners implements AutoCloseable {
         acceptors.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
     }
 
+    private ServerChannel limited(ServerChannel channel) {
+        channel.pipeline().addLast(connections); // before what gRPC adds to take connections in
+        return channel;
+    }
+
     private void bind(
             SocketAddress address,
-            Class<? extends ServerChannel> channelType,
+            Supplier<? extends ServerChannel> channels,
             GrpcFrontend frontend,
+            boolean reflection,
             ServerInterceptor interceptor,
             Optional<SslContext> tls)
             throws IOException {
         NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
-                .channelType(channelType)
+                .channelFactory(() -> limited(channels.get()))
                 .bossEventLoopGroup(acceptors)
                 .workerEventLoopGroup(workers)
                 .withChildOption(
@@ -126,9 +151,12 @@ final class GrpcListeners implements AutoCloseable {
                         new AdaptiveRecvByteBufAllocator(LEAST_READ_BYTES, FIRST_READ_BYTES, MOST_READ_BYTES))
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
-                .permitKeepAliveWithoutCalls(true);
+                .permitKeepAliveWithoutCalls(true)
+                .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS)
+                .maxConnectionIdle(IDLE_MINUTES, TimeUnit.MINUTES)
+                .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
         tls.ifPresent(builder::sslContext);
-        frontend.configure(builder);
+        frontend.configure(builder, reflection);
         builder.intercept(interceptor);
         try {
             servers.add(builder.build().start());

@@ -2,11 +2,11 @@ package io.datainf.sidecar.server;
 
 import io.datainf.engine.kernel.EngineKind;
 import io.datainf.engine.store.Durability;
+import io.datainf.sidecar.security.ByteSize;
 import java.net.InetSocketAddress;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -18,7 +18,6 @@ import picocli.CommandLine.TypeConversionException;
 /** How texts on the command line become values. */
 final class OptionTypes {
 
-    private static final Pattern BYTE_COUNT = Pattern.compile("(\\d{1,18})\\s*(B|KIB|MIB|GIB|TIB)?");
     private static final Pattern FILE_MODE = Pattern.compile("0?o?([0-7]{3})");
     private static final Pattern ADDRESS = Pattern.compile("(?:\\[([0-9A-Fa-f:.]+)]|([^:\\[\\]]+)):(\\d{1,5})");
     private static final int MAX_PORT = 65_535;
@@ -45,22 +44,10 @@ final class OptionTypes {
     record FileMode(Set<PosixFilePermission> permissions) {}
 
     static ByteCount byteCount(String text) {
-        Matcher matcher = BYTE_COUNT.matcher(text.trim().toUpperCase(Locale.ROOT));
-        if (!matcher.matches()) {
-            throw new TypeConversionException(
-                    "'%s' is not a size: expected a number of bytes or one with KiB, MiB, GiB or TiB".formatted(text));
-        }
-        int power = switch (matcher.group(2)) {
-            case "KIB" -> 1;
-            case "MIB" -> 2;
-            case "GIB" -> 3;
-            case "TIB" -> 4;
-            case null, default -> 0;
-        };
         try {
-            return new ByteCount(Math.multiplyExact(Long.parseLong(matcher.group(1)), 1L << (10 * power)));
-        } catch (ArithmeticException e) {
-            throw new TypeConversionException("'%s' is more than 2^63 bytes".formatted(text));
+            return new ByteCount(ByteSize.parse(text));
+        } catch (IllegalArgumentException e) {
+            throw new TypeConversionException(String.valueOf(e.getMessage()));
         }
     }
 

@@ -8,9 +8,11 @@ import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.rpc.SharedMemory;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.server.OptionTypes.ByteCount;
 import io.datainf.sidecar.server.OptionTypes.FileMode;
 import io.datainf.sidecar.server.OptionTypes.Seconds;
+import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -39,7 +41,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         usageHelpAutoWidth = true)
 @SuppressWarnings("NullAway.Init") // picocli sets the fields; those without a default are @Nullable
-final class ServeCommand implements Callable<Integer> {
+class ServeCommand implements Callable<Integer> {
 
     @Spec
     private CommandSpec spec;
@@ -126,6 +128,47 @@ final class ServeCommand implements Callable<Integer> {
             description = "Allow addresses that other hosts can reach without --tls-cert and --tokens or"
                     + " --tls-client-ca.")
     private boolean insecure;
+
+    @Option(names = "--reflection", description = "Describe the gRPC services to those who ask, beyond loopback, too.")
+    private boolean reflection;
+
+    @Option(
+            names = "--max-connections",
+            paramLabel = "N",
+            defaultValue = "2000",
+            description = "gRPC connections that may be open; more are closed at once. Default: ${DEFAULT-VALUE}")
+    private int maxConnections;
+
+    @Option(
+            names = "--client-streams",
+            paramLabel = "N",
+            defaultValue = "1000",
+            description =
+                    "Calls that one client may have in progress; further ones are refused with RESOURCE_EXHAUSTED."
+                            + " A client is a token, or a certificate's subject, or a host. A token's entry may say"
+                            + " something else, of this and what follows. Default: ${DEFAULT-VALUE}")
+    private int clientStreams;
+
+    @Option(
+            names = "--client-in-flight",
+            paramLabel = "SIZE",
+            description = "Gradient bytes that arrived from one client and are not durable yet; beyond, its streams"
+                    + " wait. Default: what all have, --max-in-flight")
+    private @Nullable ByteCount clientInFlight;
+
+    @Option(
+            names = "--client-runs",
+            paramLabel = "N",
+            defaultValue = "10000",
+            description = "Runs that may exist under the names that one client may use. Default: ${DEFAULT-VALUE}")
+    private int clientRuns;
+
+    @Option(
+            names = "--client-disk",
+            paramLabel = "SIZE",
+            description =
+                    "Size on disk of those; beyond, samples are refused with RESOURCE_EXHAUSTED. Default: no limit")
+    private @Nullable ByteCount clientDisk;
 
     @Option(
             names = "--ready-file",
@@ -258,8 +301,18 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = ConfigFile.OPTION, paramLabel = "FILE", description = "YAML file with options.")
     private @Nullable Path config;
 
+    /** The options themselves. */
+    CommandSpec spec() {
+        return spec;
+    }
+
+    /** Standard output. */
+    PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
     /** Returns what the options say. */
-    ServerConfig config() {
+    final ServerConfig config() {
         try {
             return new ServerConfig(
                     new ServerConfig.Storage(
@@ -275,6 +328,8 @@ final class ServeCommand implements Callable<Integer> {
                             new SharedMemory.Options(
                                     sharedMemoryDirectory, sharedMemory.bytes(), unixSocketMode.permissions()),
                             http,
+                            maxConnections,
+                            reflection,
                             new ServerConfig.Security(tls(), Optional.ofNullable(tokens), insecure),
                             Optional.ofNullable(readyFile)),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
@@ -285,7 +340,8 @@ final class ServeCommand implements Callable<Integer> {
                             Math.toIntExact(maxMessage.bytes()),
                             maxUnacked.bytes(),
                             maxInFlight.bytes(),
-                            maxQueryElements),
+                            maxQueryElements,
+                            clientQuota()),
                     new QueryLimits(queryQueue, queryMemory.bytes(), solverMemory.bytes()),
                     drainTimeout.duration());
         } catch (IllegalArgumentException | ArithmeticException e) {
@@ -308,6 +364,14 @@ final class ServeCommand implements Callable<Integer> {
                         "datainf-stop"));
         new CountDownLatch(1).await(); // the signal ends the process
         return 0;
+    }
+
+    private Quota clientQuota() {
+        return new Quota(
+                clientStreams,
+                clientInFlight == null ? Long.MAX_VALUE : clientInFlight.bytes(),
+                clientRuns,
+                clientDisk == null ? Long.MAX_VALUE : clientDisk.bytes());
     }
 
     private Optional<ServerConfig.TlsFiles> tls() {

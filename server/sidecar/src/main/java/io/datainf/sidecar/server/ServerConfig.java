@@ -69,6 +69,8 @@ record ServerConfig(
      * @param unixSocketMode who may do what with that socket; writing is connecting
      * @param sharedMemory what writers on that socket may share
      * @param http TCP address for operators; port 0 picks a free one
+     * @param maxConnections of gRPC that may be open, over all addresses; at least 1
+     * @param reflection whether the gRPC services describe themselves beyond loopback, too
      * @param security what stands before the TCP addresses
      * @param readyFile file that gets the addresses once the server serves
      */
@@ -78,11 +80,17 @@ record ServerConfig(
             Set<PosixFilePermission> unixSocketMode,
             SharedMemory.Options sharedMemory,
             InetSocketAddress http,
+            int maxConnections,
+            boolean reflection,
             Security security,
             Optional<Path> readyFile) {
 
         Listeners {
             unixSocketMode = Set.copyOf(unixSocketMode);
+            if (maxConnections < 1) {
+                throw new IllegalArgumentException(
+                        "max-connections is %d: expected at least 1".formatted(maxConnections));
+            }
             requireSafe("listen", grpc, security);
             requireSafe("http", http, security);
         }

@@ -1,17 +1,25 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.sidecar.admin.HttpGuard;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.TokenFile;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.util.AdvancedTlsX509KeyManager;
 import io.grpc.util.AdvancedTlsX509TrustManager;
+import io.grpc.util.CertificateUtils;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.security.PrivateKey;
+import java.security.Signature;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
@@ -52,12 +60,12 @@ final class ServerSecurity implements AutoCloseable {
      *
      * @throws IOException if one cannot be read or holds something else
      */
-    static ServerSecurity open(ServerConfig.Security config) throws IOException {
-        return open(config, LOOK_AGAIN);
+    static ServerSecurity open(ServerConfig.Security config, Quota usual) throws IOException {
+        return open(config, usual, LOOK_AGAIN);
     }
 
     /** The same, looking again each so often. */
-    static ServerSecurity open(ServerConfig.Security config, Duration lookAgain) throws IOException {
+    static ServerSecurity open(ServerConfig.Security config, Quota usual, Duration lookAgain) throws IOException {
         ServerSecurity security = new ServerSecurity(lookAgain.toMillis());
         try {
             if (config.tls().isPresent()) {
@@ -67,7 +75,7 @@ final class ServerSecurity implements AutoCloseable {
                 security.again(() -> security.refresh(files));
             }
             if (config.tokens().isPresent()) {
-                TokenFile file = TokenFile.open(config.tokens().get());
+                TokenFile file = TokenFile.open(config.tokens().get(), usual);
                 security.tokens = file;
                 security.again(file::refresh);
             }
@@ -141,14 +149,43 @@ final class ServerSecurity implements AutoCloseable {
     private void readIdentity(ServerConfig.TlsFiles files) throws IOException {
         AdvancedTlsX509KeyManager keys = identity == null ? new AdvancedTlsX509KeyManager() : identity;
         try {
-            keys.updateIdentityCredentials(
-                    files.certificate().toFile(), files.key().toFile());
+            X509Certificate[] chain = certificates(files.certificate());
+            PrivateKey key = key(files.key());
+            requireMatch(chain, key);
+            keys.updateIdentityCredentials(chain, key);
             identity = keys;
         } catch (IOException | GeneralSecurityException | RuntimeException e) {
             throw new IOException(
                     "tls-cert %s and tls-key %s: expected a PEM certificate chain and its unencrypted PKCS#8 key: %s"
                             .formatted(files.certificate(), files.key(), e.getMessage()),
                     e);
+        }
+    }
+
+    private static X509Certificate[] certificates(Path path) throws IOException, GeneralSecurityException {
+        try (InputStream file = Files.newInputStream(path)) {
+            return CertificateUtils.getX509Certificates(file);
+        }
+    }
+
+    private static PrivateKey key(Path path) throws IOException, GeneralSecurityException {
+        try (InputStream file = Files.newInputStream(path)) {
+            return CertificateUtils.getPrivateKey(file);
+        }
+    }
+
+    /** While both files are being replaced, they can be read one new and one old, or one half written. */
+    private static void requireMatch(X509Certificate[] chain, PrivateKey key) throws GeneralSecurityException {
+        if (chain.length == 0) {
+            throw new CertificateException("there is no certificate");
+        }
+        String algorithm = key.getAlgorithm().equals("EC") ? "SHA256withECDSA" : "SHA256with" + key.getAlgorithm();
+        Signature signature = Signature.getInstance(algorithm.equals("SHA256withEdDSA") ? "EdDSA" : algorithm);
+        signature.initSign(key);
+        byte[] signed = signature.sign();
+        signature.initVerify(chain[0]);
+        if (!signature.verify(signed)) {
+            throw new CertificateException("the key is that of another certificate");
         }
     }
 

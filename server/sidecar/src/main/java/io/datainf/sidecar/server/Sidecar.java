@@ -66,6 +66,11 @@ final class Sidecar implements AutoCloseable {
         return listeners.address();
     }
 
+    /** gRPC connections that are open. */
+    int connectionCount() {
+        return listeners.connections().openCount();
+    }
+
     /** The address for operators. */
     InetSocketAddress httpAddress() {
         return admin.address();
@@ -103,8 +108,10 @@ final class Sidecar implements AutoCloseable {
         InfluenceCalculator calculator =
                 opened(parts, InfluenceCalculator.create(config.threadCount(), config.engine()));
         ServerMetrics metrics = opened(parts, new ServerMetrics(version));
-        ServerSecurity security =
-                opened(parts, ServerSecurity.open(config.listeners().security()));
+        ServerSecurity security = opened(
+                parts,
+                ServerSecurity.open(
+                        config.listeners().security(), config.rpcLimits().client()));
         AdminServer admin = opened(
                 parts,
                 AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot, security.forHttp()));
@@ -133,6 +140,7 @@ final class Sidecar implements AutoCloseable {
                         frontend,
                         new MetricCollectingServerInterceptor(metrics.registry()),
                         security.forGrpc()));
+        metrics.watchConnections(listeners.connections()::openCount, listeners.connections()::refusedCount);
         metrics.watchWarmUp(opened(parts, KernelWarmUp.start(calculator))::isDone);
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
         sidecar.announce(version, calculator.engineName(), runs);

@@ -49,6 +49,25 @@ class InFlightBudgetTest {
     }
 
     @Test
+    void part_countsInTheWholeAndWaitsForBoth() {
+        InFlightBudget part = budget.part(10);
+        InFlightBudget other = budget.part(1_000);
+        part.add(10);
+        assertThat(budget.usedBytes()).isEqualTo(10);
+        assertThat(part.admit(1, stream("own"))).isFalse();
+        assertThat(other.admit(1, stream("other"))).isTrue();
+        part.release(1);
+        assertThat(woken).containsExactly("own");
+
+        other.add(91);
+        assertThat(other.admit(1, stream("whole"))).isFalse();
+        part.release(9);
+        assertThat(woken).containsExactly("own", "whole");
+        other.release(91);
+        assertThat(budget.usedBytes()).isZero();
+    }
+
+    @Test
     void forget_waiting_isNotWoken() {
         budget.add(100);
         Runnable a = stream("a");

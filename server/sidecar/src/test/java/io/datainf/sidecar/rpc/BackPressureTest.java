@@ -11,6 +11,7 @@ import io.datainf.proto.v1.Selection;
 import io.datainf.proto.v1.StoredSamples;
 import io.datainf.proto.v1.TopSamples;
 import io.datainf.sidecar.Await;
+import io.datainf.sidecar.security.Quota;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.BlockingClientCall;
 import java.nio.file.Path;
@@ -106,7 +107,7 @@ class BackPressureTest {
     void ingest_writerThatReadsNoAcks_getsThemAllInTheEnd(@TempDir Path dataDirectory) throws Exception {
         int batches = 40;
         int samples = 1_500;
-        RpcLimits limits = new RpcLimits(1 << 20, 64 << 10, 1 << 20, 1 << 20);
+        RpcLimits limits = new RpcLimits(1 << 20, 64 << 10, 1 << 20, 1 << 20, Quota.DEFAULT);
         try (TestServer server = new TestServer(dataDirectory, limits)) {
             Run run = server.createRun("r1", 1);
             float[][] rows = new float[samples][];
@@ -143,7 +144,7 @@ class BackPressureTest {
         int rowsPerBatch = 8;
         int dimension = 512; // 16 KiB a batch
         long batchBytes = (long) rowsPerBatch * (dimension * Float.BYTES + Long.BYTES);
-        RpcLimits limits = new RpcLimits(1 << 20, 4 * batchBytes, 2 * batchBytes, 1 << 20);
+        RpcLimits limits = new RpcLimits(1 << 20, 4 * batchBytes, 2 * batchBytes, 1 << 20, Quota.DEFAULT);
         try (TestServer server = new TestServer(dataDirectory, limits)) {
             Run run = server.createRun("r1", dimension);
             float[][] rows = new float[rowsPerBatch][dimension];

@@ -13,6 +13,7 @@ import io.datainf.proto.v1.InfluenceServiceGrpc;
 import io.datainf.proto.v1.IngestServiceGrpc;
 import io.datainf.proto.v1.Normalization;
 import io.datainf.proto.v1.RunServiceGrpc;
+import io.datainf.sidecar.security.Quota;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
@@ -83,10 +84,15 @@ class GrpcFrontendTest {
 
     @Test
     void limits_outOfRange_areRefused() {
-        assertThatThrownBy(() -> new RpcLimits(100, 1, 1, 1)).hasMessageContaining("maxMessageBytes is 100");
-        assertThatThrownBy(() -> new RpcLimits(Integer.MAX_VALUE, 1, 1, 1)).hasMessageContaining("maxMessageBytes");
-        assertThatThrownBy(() -> new RpcLimits(4 << 20, 0, 1, 1)).hasMessageContaining("maxUnackedBytes is 0");
-        assertThatThrownBy(() -> new RpcLimits(4 << 20, 1, 0, 1)).hasMessageContaining("maxInFlightBytes is 0");
-        assertThatThrownBy(() -> new RpcLimits(4 << 20, 1, 1, 0)).hasMessageContaining("maxQueryElements is 0");
+        assertThatThrownBy(() -> new RpcLimits(100, 1, 1, 1, Quota.DEFAULT))
+                .hasMessageContaining("maxMessageBytes is 100");
+        assertThatThrownBy(() -> new RpcLimits(Integer.MAX_VALUE, 1, 1, 1, Quota.DEFAULT))
+                .hasMessageContaining("maxMessageBytes");
+        assertThatThrownBy(() -> new RpcLimits(4 << 20, 0, 1, 1, Quota.DEFAULT))
+                .hasMessageContaining("maxUnackedBytes is 0");
+        assertThatThrownBy(() -> new RpcLimits(4 << 20, 1, 0, 1, Quota.DEFAULT))
+                .hasMessageContaining("maxInFlightBytes is 0");
+        assertThatThrownBy(() -> new RpcLimits(4 << 20, 1, 1, 0, Quota.DEFAULT))
+                .hasMessageContaining("maxQueryElements is 0");
     }
 }

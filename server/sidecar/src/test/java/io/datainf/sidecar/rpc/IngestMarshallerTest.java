@@ -9,6 +9,7 @@ import io.datainf.proto.v1.Open;
 import io.datainf.proto.v1.SampleBatch;
 import io.datainf.sidecar.Await;
 import io.datainf.sidecar.ingest.GradientBytes;
+import io.datainf.sidecar.security.Quota;
 import io.grpc.Detachable;
 import java.io.ByteArrayInputStream;
 import java.io.FilterInputStream;
@@ -33,7 +34,7 @@ class IngestMarshallerTest {
 
     private static final int MESSAGES = 5;
     private static final int GRADIENT_BYTES = 1 << 20;
-    private static final RpcLimits SMALL = new RpcLimits(1 << 10, 1, 1, 1);
+    private static final RpcLimits SMALL = new RpcLimits(1 << 10, 1, 1, 1, Quota.DEFAULT);
 
     private final byte[] gradients = new byte[GRADIENT_BYTES];
     private final IngestRequest request;

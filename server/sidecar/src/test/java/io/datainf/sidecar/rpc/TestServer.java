@@ -77,7 +77,7 @@ final class TestServer implements AutoCloseable {
         frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events, SharedMemory.none(), Optional.empty());
         NettyServerBuilder builder =
                 NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-        frontend.configure(builder);
+        frontend.configure(builder, true);
         server = builder.build().start();
         channel = newChannel();
     }

@@ -32,7 +32,7 @@ class TokenFileTest {
 
     private TokenFile open(String text) throws IOException {
         Files.writeString(path, text);
-        return TokenFile.open(path);
+        return TokenFile.open(path, Quota.DEFAULT);
     }
 
     @Test
@@ -40,9 +40,27 @@ class TokenFileTest {
         TokenFile file = open(ENTRY.formatted(TokenFile.hash("secret")));
 
         assertThat(file.find("secret"))
-                .contains(new Caller("trainer", Set.of(Scope.INGEST, Scope.QUERY), List.of("exp-*")));
+                .contains(new Caller("trainer", Set.of(Scope.INGEST, Scope.QUERY), List.of("exp-*"), Quota.DEFAULT));
         assertThat(file.find("Secret")).isEmpty();
         assertThat(file.find(TokenFile.hash("secret"))).isEmpty();
+    }
+
+    @Test
+    void quota_overridesWhatOthersHave() throws IOException {
+        TokenFile file = open(
+                ENTRY.formatted(TokenFile.hash("secret")) + "  quota: {streams: 8, in-flight: 16MiB, disk: 20GiB}\n");
+
+        assertThat(file.find("secret").orElseThrow().quota())
+                .isEqualTo(new Quota(8, 16 << 20, Quota.DEFAULT.runs(), 20L << 30));
+    }
+
+    @Test
+    void quota_wrong_isNamed() {
+        for (String wrong : List.of("{streams: 0}", "{disk: much}", "{rate: 7}", "7", "{runs: 3000000000}")) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> open(ENTRY.formatted(TokenFile.hash("secret")) + "  quota: " + wrong + "\n"))
+                    .withMessageContainingAll(path.toString(), "quota");
+        }
     }
 
     @Test
@@ -88,6 +106,7 @@ class TokenFileTest {
         "a, ab, false"
     })
     void mayUse_matchesWholeNames(String pattern, String runId, boolean allowed) {
-        assertThat(new Caller("n", Set.of(), List.of(pattern)).mayUse(runId)).isEqualTo(allowed);
+        assertThat(new Caller("n", Set.of(), List.of(pattern), Quota.DEFAULT).mayUse(runId))
+                .isEqualTo(allowed);
     }
 }

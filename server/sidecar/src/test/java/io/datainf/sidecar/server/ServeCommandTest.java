@@ -11,6 +11,7 @@ import io.datainf.engine.store.Durability;
 import io.datainf.sidecar.query.QueryLimits;
 import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.rpc.SharedMemory;
+import io.datainf.sidecar.security.Quota;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -79,6 +80,12 @@ class ServeCommandTest {
                 "--shared-memory-dir=m",
                 "--http=localhost:2",
                 "--insecure",
+                "--reflection",
+                "--max-connections=12",
+                "--client-streams=13",
+                "--client-in-flight=14MiB",
+                "--client-runs=15",
+                "--client-disk=16TiB",
                 "--ready-file=r",
                 "--memory-budget=3GiB",
                 "--threads=4",
@@ -102,6 +109,8 @@ class ServeCommandTest {
                         Path.of("m"), 12L << 20, PosixFilePermissions.fromString("rw-rw----")));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
         assertThat(config.listeners().security().insecure()).isTrue();
+        assertThat(config.listeners().reflection()).isTrue();
+        assertThat(config.listeners().maxConnections()).isEqualTo(12);
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
         assertThat(config.storage().memoryBudgetBytes()).isEqualTo(3L << 30);
         assertThat(config.storage().durability()).isEqualTo(Durability.OS);
@@ -109,7 +118,8 @@ class ServeCommandTest {
                 .isEqualTo(new CompactionOptions(0.5, Duration.ofSeconds(60), 1L << 20));
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
-        assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
+        assertThat(config.rpcLimits())
+                .isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8, new Quota(13, 14 << 20, 15, 16L << 40)));
         assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30, 11L << 20));
         assertThat(config.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
     }

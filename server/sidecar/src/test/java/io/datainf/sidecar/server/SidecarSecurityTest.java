@@ -15,6 +15,7 @@ import io.datainf.proto.v1.Run;
 import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.proto.v1.RunServiceGrpc.RunServiceBlockingStub;
 import io.datainf.sidecar.Await;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.TokenFile;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
@@ -178,7 +179,7 @@ class SidecarSecurityTest {
                         folder.resolve("cert.pem"), folder.resolve("key.pem"), Optional.empty())),
                 Optional.empty(),
                 false);
-        try (ServerSecurity files = ServerSecurity.open(security, Duration.ofMillis(20))) {
+        try (ServerSecurity files = ServerSecurity.open(security, Quota.DEFAULT, Duration.ofMillis(20))) {
             String before = files.serialNumber();
             writeServerCertificate();
             Await.until("the new certificate", () -> !files.serialNumber().equals(before));

@@ -49,6 +49,8 @@ final class TestConfig {
                 OWNER,
                 new SharedMemory.Options(Path.of("/dev/shm"), 64L << 20, OWNER),
                 http,
+                100,
+                false,
                 security,
                 readyFile);
     }
