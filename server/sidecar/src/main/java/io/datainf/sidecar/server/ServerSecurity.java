@@ -179,8 +179,12 @@ final class ServerSecurity implements AutoCloseable {
         if (chain.length == 0) {
             throw new CertificateException("there is no certificate");
         }
-        String algorithm = key.getAlgorithm().equals("EC") ? "SHA256withECDSA" : "SHA256with" + key.getAlgorithm();
-        Signature signature = Signature.getInstance(algorithm.equals("SHA256withEdDSA") ? "EdDSA" : algorithm);
+        Signature signature = Signature.getInstance(
+                switch (key.getAlgorithm()) {
+                    case "EC" -> "SHA256withECDSA";
+                    case "RSA" -> "SHA256withRSA";
+                    default -> key.getAlgorithm(); // Ed25519 and the like
+                });
         signature.initSign(key);
         byte[] signed = signature.sign();
         signature.initVerify(chain[0]);
