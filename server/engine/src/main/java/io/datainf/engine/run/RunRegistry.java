@@ -201,6 +201,24 @@ public final class RunRegistry implements AutoCloseable {
                 writeTrouble().isEmpty());
     }
 
+    /** The runs that have been asked for, in ascending order of id. Opens none. */
+    public List<Run> openRuns() {
+        return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();
+    }
+
+    /** The runs that nobody has asked for so far, or that cannot be opened, in ascending order of id. Opens none. */
+    public List<RunId> unopenedRuns() {
+        return slots.values().stream()
+                .filter(slot -> slot.ifOpen().isEmpty())
+                .map(RunSlot::id)
+                .toList();
+    }
+
+    /** Bytes of the files of a run, open or not; 0 if there are none. */
+    public long diskBytes(RunId id) throws IOException {
+        return directory.runBytes(id.value());
+    }
+
     /** Why the data directory takes no writes; empty while it does. Mends itself when space or the disk returns. */
     public Optional<String> writeTrouble() {
         return health.trouble();
@@ -279,10 +297,6 @@ public final class RunRegistry implements AutoCloseable {
         if (failure.getSuppressed().length > 0) {
             throw failure;
         }
-    }
-
-    private List<Run> openRuns() {
-        return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();
     }
 
     /** Opens one run that nobody has asked for in time: it may hold deleted samples, which are to leave the files. */

@@ -5,7 +5,9 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
@@ -95,6 +97,19 @@ public final class DataDirectory implements AutoCloseable {
     /** Where the files of a run lie. */
     public Path runDirectory(String runName) {
         return runs.resolve(runName);
+    }
+
+    /** Bytes of the files of a run; 0 if it has none. Files that come and go meanwhile count or do not. */
+    public long runBytes(String runName) throws IOException {
+        long bytes = 0;
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(runDirectory(runName))) {
+            for (Path file : entries) {
+                bytes += fileBytes(file);
+            }
+        } catch (NoSuchFileException e) {
+            return 0; // deleted, or not created yet
+        }
+        return bytes;
     }
 
     /**
@@ -194,6 +209,14 @@ public final class DataDirectory implements AutoCloseable {
             DurableFiles.deleteRecursively(files, path);
         } catch (IOException e) {
             logger.warn("{} could not be removed; it will be when the server next starts", path, e);
+        }
+    }
+
+    private static long fileBytes(Path file) throws IOException {
+        try {
+            return Files.size(file);
+        } catch (NoSuchFileException e) {
+            return 0; // compaction was quicker
         }
     }
 

@@ -12,7 +12,9 @@ import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.security.TokenFile;
+import io.datainf.sidecar.tracing.Tracing;
 import io.grpc.BindableService;
+import io.grpc.ServerInterceptor;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -92,12 +94,17 @@ public final class GrpcFrontend implements AutoCloseable {
      * Puts the services on a server that is being built, with the limits and the threads that bound its memory: a message
      * other than a writer's lies on the Java heap only while one of the threads decodes it, and before that, a stream has at
      * most one message and one window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
+     *
+     * @param tracing where calls are traced
+     * @param observers see each call with its {@link CallContext}
      */
-    public void configure(NettyServerBuilder builder) {
+    public void configure(NettyServerBuilder builder, Tracing tracing, ServerInterceptor... observers) {
         services.forEach(builder::addService);
-        // What is added later is called before: access asks where a call comes from.
+        // What is added later is called before: access asks where a call comes from, observers see who is denied it.
         builder.intercept(access);
+        List.of(observers).forEach(builder::intercept);
         ClientConnection.tellApart(builder);
+        builder.intercept(CallContext.interceptor(tracing));
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
                 .executor(callbacks);

@@ -1,6 +1,7 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.sidecar.rpc.GrpcFrontend;
+import io.datainf.sidecar.tracing.Tracing;
 import io.grpc.Server;
 import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyServerBuilder;
@@ -46,29 +47,35 @@ final class GrpcListeners implements AutoCloseable {
     private GrpcListeners() {}
 
     /**
+     * What looks on while calls are served.
+     *
+     * @param metrics stands before every call
+     * @param tracing where calls are traced
+     * @param reports sees every call with what is known of it
+     */
+    record Observation(ServerInterceptor metrics, Tracing tracing, ServerInterceptor reports) {}
+
+    /**
      * Binds and starts.
      *
-     * @param interceptor stands before every call
+     * @param observation what looks on
      * @param tls what the TCP port speaks; empty: plain text
      * @throws IOException if an address cannot be bound
      */
     static GrpcListeners start(
-            ServerConfig.Listeners listeners,
-            GrpcFrontend frontend,
-            ServerInterceptor interceptor,
-            Optional<SslContext> tls)
+            ServerConfig.Listeners listeners, GrpcFrontend frontend, Observation observation, Optional<SslContext> tls)
             throws IOException {
         Epoll.ensureAvailability();
         GrpcListeners started = new GrpcListeners();
         try {
-            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor, tls);
+            started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, observation, tls);
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
                 started.socketFile = socket;
                 SocketAddress address =
                         new DomainSocketAddress(socket.hiddenPath().toFile());
-                started.bind(address, EpollServerDomainSocketChannel.class, frontend, interceptor, Optional.empty());
+                started.bind(address, EpollServerDomainSocketChannel.class, frontend, observation, Optional.empty());
                 socket.publish(listeners.unixSocketMode());
             }
             return started;
@@ -114,7 +121,7 @@ final class GrpcListeners implements AutoCloseable {
             SocketAddress address,
             Class<? extends ServerChannel> channelType,
             GrpcFrontend frontend,
-            ServerInterceptor interceptor,
+            Observation observation,
             Optional<SslContext> tls)
             throws IOException {
         NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
@@ -128,8 +135,8 @@ final class GrpcListeners implements AutoCloseable {
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true);
         tls.ifPresent(builder::sslContext);
-        frontend.configure(builder);
-        builder.intercept(interceptor);
+        frontend.configure(builder, observation.tracing(), observation.reports());
+        builder.intercept(observation.metrics());
         try {
             servers.add(builder.build().start());
         } catch (IOException e) {

@@ -14,6 +14,7 @@ import io.datainf.sidecar.rpc.SharedMemory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +92,10 @@ class ServeCommandTest {
                 "--query-queue=9",
                 "--query-memory=10GiB",
                 "--solver-memory=11MiB",
-                "--drain-timeout=1.5");
+                "--drain-timeout=1.5",
+                "--log-format=json",
+                "--otlp-endpoint=http://collector:4318",
+                "--trace-sampling=0.25");
 
         assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("d"));
         assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
@@ -107,6 +111,7 @@ class ServeCommandTest {
         assertThat(config.storage().durability()).isEqualTo(Durability.OS);
         assertThat(config.storage().compaction())
                 .isEqualTo(new CompactionOptions(0.5, Duration.ofSeconds(60), 1L << 20));
+        assertThat(config.tracing()).hasValue(new ServerConfig.Tracing(URI.create("http://collector:4318"), 0.25));
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
         assertThat(config.rpcLimits()).isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8));
