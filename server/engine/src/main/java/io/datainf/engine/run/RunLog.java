@@ -303,7 +303,7 @@ final class RunLog {
     }
 
     private void work() {
-        MDC.put("run", runId.value()); // of the thread, which is the run's
+        MDC.put(RunRegistry.LOG_TAG, runId.value()); // of the thread, which is the run's
         try {
             while (true) {
                 List<PendingOperation> group = takeGroup();

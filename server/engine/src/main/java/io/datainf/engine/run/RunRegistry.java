@@ -22,8 +22,10 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * All runs of one data directory, which it locks. Safe for any number of threads.
@@ -39,6 +41,9 @@ public final class RunRegistry implements AutoCloseable {
     private static final int LOADER_THREADS = 2;
     private static final int MAX_OPENING = 4;
     private static final long MAINTENANCE_MILLIS = 1_000;
+
+    /** Key of a run's name in the log's context. */
+    static final String LOG_TAG = "run";
 
     private final MemoryBudget budget;
     private final MemoryBalance balance;
@@ -257,13 +262,23 @@ public final class RunRegistry implements AutoCloseable {
             }
             for (Run run : openRuns()) {
                 try {
-                    run.maintain();
+                    tagged(run, Run::maintain);
                 } catch (RuntimeException | Error e) {
                     logger.error(
                             "run '{}': maintenance failed", run.definition().id(), e);
                 }
             }
             balanceMemory(MemoryBalance.IDLE);
+        }
+    }
+
+    /** What is logged meanwhile names the run. On threads that serve all runs. */
+    private static void tagged(Run run, Consumer<Run> action) {
+        MDC.put(LOG_TAG, run.definition().id().value());
+        try {
+            action.accept(run);
+        } finally {
+            MDC.remove(LOG_TAG);
         }
     }
 
@@ -335,7 +350,7 @@ public final class RunRegistry implements AutoCloseable {
         try {
             RunManifest manifest = directory.readManifest(id.value());
             Run run = Run.open(directory.runDirectory(id.value()), manifest, budget, options, events, health, readers);
-            loaders.execute(run::load);
+            loaders.execute(() -> tagged(run, Run::load));
             return run;
         } finally {
             opening.release();

@@ -173,6 +173,8 @@ class ServeCommandTest {
         "--durability=ram, 'ram' is not a durability: expected fsync",
         "--drain-timeout=-1, drain-timeout is",
         "--query-queue=0, 0",
+        "--log-format=xml, 'xml' is not a log format: expected text or json",
+        "--otlp-endpoint=collector:4317, otlp-endpoint is 'collector:4317'",
         "--no-such-option, no-such-option",
     })
     void config_badOption_saysWhatIsWrong(String option, String message) {
