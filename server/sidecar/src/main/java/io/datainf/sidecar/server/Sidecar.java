@@ -125,14 +125,7 @@ final class Sidecar implements AutoCloseable {
                 parts,
                 AdminServer.start(
                         config.listeners().http(), metrics::scrape, readiness::whyNot, status, security.forHttp()));
-        ServerConfig.Storage storage = config.storage();
-        RunRegistry runs = opened(
-                parts,
-                RunRegistry.open(
-                        storage.dataDirectory(),
-                        storage.memoryBudgetBytes(),
-                        metrics.store(),
-                        StoreOptions.DEFAULT.with(storage.durability(), storage.compaction())));
+        RunRegistry runs = opened(parts, openRuns(config.storage(), metrics));
         metrics.watchStorage(runs::figures);
         metrics.showEngine(calculator.engineName());
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
@@ -164,6 +157,14 @@ final class Sidecar implements AutoCloseable {
                 queries::queueDepth));
         sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;
+    }
+
+    private static RunRegistry openRuns(ServerConfig.Storage storage, ServerMetrics metrics) throws IOException {
+        return RunRegistry.open(
+                storage.dataDirectory(),
+                storage.memoryBudgetBytes(),
+                metrics.store(),
+                StoreOptions.DEFAULT.with(storage.durability(), storage.compaction()));
     }
 
     private static Tracing trace(Optional<ServerConfig.Tracing> config, String version) {
