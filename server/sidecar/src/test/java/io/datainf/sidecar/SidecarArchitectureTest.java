@@ -43,6 +43,10 @@ class SidecarArchitectureTest {
             .definedBy("io.datainf.sidecar.ingest..")
             .layer("query")
             .definedBy("io.datainf.sidecar.query..")
+            .layer("tracing")
+            .definedBy("io.datainf.sidecar.tracing..")
+            .whereLayer("tracing")
+            .mayOnlyBeAccessedByLayers("server", "rpc", "ingest")
             .whereLayer("server")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("cli")
@@ -81,6 +85,14 @@ class SidecarArchitectureTest {
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("io.micrometer..");
+
+    @ArchTest
+    static final ArchRule openTelemetry_onlyInTracing = noClasses()
+            .that()
+            .resideOutsideOfPackage("io.datainf.sidecar.tracing..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("io.opentelemetry..");
 
     @ArchTest
     static final ArchRule nd4j_nowhere =

@@ -57,6 +57,7 @@ final class Computation {
                 answers.add(new DampingAnswer(request, damping));
             }
             if (request.method() instanceof InfluenceMethod.Exact method) {
+                work.begins(WorkMonitor.Stage.INVERSE_HVP); // block by block, each with its scores
                 ColumnGroup all = new ColumnGroup(new int[Math.min(request.validationCount(), MAX_COLUMNS)], answers);
                 new ExactComputation(request, method, answers, context(false, all), numerics.exactSolver()).run();
             } else {
@@ -115,8 +116,10 @@ final class Computation {
     private void scan(ColumnGroup group, boolean inSingle) {
         ScanContext context = context(inSingle, group);
         ColumnSource validation = new ValidationColumns(request, group.points());
+        work.begins(WorkMonitor.Stage.INVERSE_HVP);
         try (InverseHvp hvp = inverseHvp(context, group, validation)) {
             ScoreScan scan = new ScoreScan(context, hvp, group);
+            work.begins(WorkMonitor.Stage.SCORES);
             scan.run();
             if (inSingle && products()) {
                 new ErrorAudit(context, exact, hvp, group, validation).run(scan, numerics.auditAbove());

@@ -44,6 +44,11 @@ final class Work {
         }
     }
 
+    /** Says what comes now. */
+    void begins(WorkMonitor.Stage stage) {
+        monitor.begins(stage);
+    }
+
     /** Says that elements of rows were read. */
     void scanned(SampleSet samples, double elementsPerRow, double rows) {
         monitor.scanned(

@@ -27,6 +27,22 @@ public interface WorkMonitor {
         // of interest to few
     }
 
+    /**
+     * Takes note that the next passes begin. Called on the thread that computes; the same stage comes again where there are more columns than
+     * share a reading, or where something is computed again.
+     */
+    default void begins(Stage stage) {
+        // of interest to few
+    }
+
+    /** What a computation does one after the other. */
+    enum Stage {
+        /** Finds h: reads the rows once for DATAINF, more often for LISSA and EXACT. */
+        INVERSE_HVP,
+        /** Reads the rows for the scores. */
+        SCORES
+    }
+
     /** Returns a monitor that only asks. */
     static WorkMonitor of(BooleanSupplier cancelled) {
         return new WorkMonitor() {

@@ -11,6 +11,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -160,6 +161,7 @@ final class GroupCommit {
     private void write(List<PendingOperation> group, List<Outcome> outcomes, RowCopy copy) throws IOException {
         List<LogRecord> records = new ArrayList<>(group.size());
         boolean durable = false;
+        tell(group, BatchProgress::turnCame);
         try {
             resolve(group, outcomes, records, copy);
             copy.begin();
@@ -167,10 +169,19 @@ final class GroupCommit {
                 log.write(records);
                 health.worked();
             }
+            tell(group, BatchProgress::durable);
             durable = true;
         } finally {
             if (!durable) {
                 copy.abandon();
+            }
+        }
+    }
+
+    private static void tell(List<PendingOperation> group, Consumer<BatchProgress> what) {
+        for (PendingOperation operation : group) {
+            if (operation instanceof PendingBatch batch) {
+                what.accept(batch.progress());
             }
         }
     }

@@ -29,6 +29,7 @@ final class PendingBatch implements PendingOperation {
     private final boolean allowDeleted;
     private final RowPlaces places;
     private final RowPlace place;
+    private final BatchProgress progress;
     private final CompletableFuture<BatchReceipt> receipt = new CompletableFuture<>();
     // Owns the rows if they arrive beside their place.
     private @Nullable Arena arena;
@@ -40,10 +41,11 @@ final class PendingBatch implements PendingOperation {
     private @Nullable Throwable failure;
 
     /** Begins; {@link #arrived} or {@link #withdraw} follows. */
-    PendingBatch(RunWriter writer, SampleBatch batch, RowPlaces places) {
+    PendingBatch(RunWriter writer, SampleBatch batch, BatchProgress progress, RowPlaces places) {
         this.writer = writer;
         this.batchSeq = batch.batchSeq();
         this.allowDeleted = batch.allowDeleted();
+        this.progress = progress;
         this.places = places;
         this.place = places.next(batch.sampleIds().length);
     }
@@ -60,6 +62,11 @@ final class PendingBatch implements PendingOperation {
     /** Whether samples that were deleted may come back. */
     boolean allowDeleted() {
         return allowDeleted;
+    }
+
+    /** Whom to tell how far it has come. */
+    BatchProgress progress() {
+        return progress;
     }
 
     RowPlace place() {
@@ -100,6 +107,7 @@ final class PendingBatch implements PendingOperation {
 
     /** The rows are there; from here on the log thread has the batch. */
     void arrived(Content all) {
+        progress.arrived();
         Throwable cause;
         synchronized (this) {
             content = all;

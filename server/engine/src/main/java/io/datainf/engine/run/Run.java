@@ -1,8 +1,7 @@
 package io.datainf.engine.run;
 
-import io.datainf.engine.store.LogVisitor;
+import io.datainf.engine.influence.BlockStatistics;
 import io.datainf.engine.store.RecordLog;
-import io.datainf.engine.store.RecoveredBatch;
 import io.datainf.engine.store.RowFinder;
 import io.datainf.engine.store.RowReaders;
 import io.datainf.engine.store.RunManifest;
@@ -21,6 +20,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** One fine-tuning job whose gradients are held. Safe for any number of threads. */
 public final class Run {
@@ -87,9 +87,9 @@ public final class Run {
         RowTable rows = new RowTable(definition, budget);
         boolean opened = false;
         try {
-            Recovery recovery = new Recovery(rows);
+            StateRecovery recovery = new StateRecovery(rows);
             RecordLog records = RecordLog.open(directory, manifest, options, events, recovery);
-            RunState recovered = recovery.builder.build(records.recoveredRevision());
+            RunState recovered = recovery.builder().build(records.recoveredRevision());
             // Loader and access tell the commit of damage, and the commit waits for the loader.
             AtomicReference<GroupCommit> commits = new AtomicReference<>();
             Consumer<List<Integer>> damaged =
@@ -109,7 +109,15 @@ public final class Run {
                     damaged);
             RowPlaces places = new RowPlaces(rows);
             GroupCommit commit = new GroupCommit(
-                    definition.id(), rows, places, recovery.builder, recovered, records, health, loader::await, access);
+                    definition.id(),
+                    rows,
+                    places,
+                    recovery.builder(),
+                    recovered,
+                    records,
+                    health,
+                    loader::await,
+                    access);
             commits.set(commit);
             opened = true;
             RunLog log = new RunLog(definition, commit, places, options);
@@ -170,9 +178,7 @@ public final class Run {
 
     /** How far deleted and replaced samples have left the files. */
     public Erasure erasure() {
-        AtomicReference<Erasure> erasure = new AtomicReference<>(new Erasure(0, revision(), Optional.empty()));
-        whileHeld(() -> erasure.set(compaction.erasure()));
-        return erasure.get();
+        return ifHeld(compaction::erasure).orElseGet(() -> new Erasure(0, revision(), Optional.empty()));
     }
 
     /** Bytes of memory that a row takes. */
@@ -221,6 +227,12 @@ public final class Run {
         }
     }
 
+    private <T> Optional<T> ifHeld(Supplier<T> question) {
+        AtomicReference<T> answer = new AtomicReference<>();
+        whileHeld(() -> answer.set(question.get()));
+        return Optional.ofNullable(answer.get());
+    }
+
     /** What the run is. */
     public RunDefinition definition() {
         return definition;
@@ -241,6 +253,14 @@ public final class Run {
         return commit.state().sampleCount();
     }
 
+    /**
+     * n and the sums of q of the newest durable state, from which its damping follows; empty if the run was deleted. Asks for no row, and
+     * counts as no question. O(n L) after samples were deleted or replaced, otherwise O(1).
+     */
+    public Optional<BlockStatistics> statistics() {
+        return ifHeld(() -> commit.state().statistics().get());
+    }
+
     /** Samples that are in memory; queries read the others from the files. */
     public long residentCount() {
         return commit.state().residentCount();
@@ -248,14 +268,7 @@ public final class Run {
 
     /** What is known so far to be unreadable: complete when all rows were read. */
     public DamagedSamples damagedSamples() {
-        if (closed || !rows.hold()) {
-            return new DamagedSamples(0, List.of());
-        }
-        try {
-            return DamagedSamples.of(rows, commit.state());
-        } finally {
-            rows.release();
-        }
+        return ifHeld(() -> DamagedSamples.of(rows, commit.state())).orElseGet(() -> new DamagedSamples(0, List.of()));
     }
 
     /**
@@ -367,38 +380,5 @@ public final class Run {
         loader.cancel();
         log.stop(new UnknownRunException(definition.id()), false).forEach(RunWriter::end);
         rows.release();
-    }
-
-    /** Makes the state again that the log tells of. */
-    private static final class Recovery implements LogVisitor {
-
-        private final RunStateBuilder builder;
-        private final double[] q;
-
-        Recovery(RowTable rows) {
-            this.builder = new RunStateBuilder(rows);
-            this.q = new double[rows.squaredNorms().blockCount()];
-        }
-
-        @Override
-        public void batch(RecoveredBatch batch) {
-            for (int i = 0; i < batch.storedCount(); i++) {
-                builder.skipTo(Math.toIntExact(batch.ordinal(i)), false);
-                batch.squaredNorms(i, q);
-                builder.append(batch.sampleId(i), q, batch.rowChecksum(i), batch.step(i), batch.revision(), false);
-            }
-        }
-
-        @Override
-        public void deletion(long revision, long[] sampleIds) {
-            for (long sampleId : sampleIds) {
-                builder.delete(sampleId, revision);
-            }
-        }
-
-        @Override
-        public void missing(long ordinalEnd, boolean damaged) {
-            builder.skipTo(Math.toIntExact(ordinalEnd), damaged);
-        }
     }
 }

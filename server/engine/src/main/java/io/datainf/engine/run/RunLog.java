@@ -17,6 +17,7 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * The writers of a run, the batches that wait, and the thread that commits them. The thread lives while there are writers
@@ -193,7 +194,8 @@ final class RunLog {
      * Queues a batch and takes in its rows; its receipt completes on the log thread, or here if the writer may not write. The turn
      * comes first, because it decides where the rows go.
      */
-    CompletionStage<BatchReceipt> append(RunWriter writer, SampleBatch batch, BatchPreparation preparation) {
+    CompletionStage<BatchReceipt> append(
+            RunWriter writer, SampleBatch batch, BatchProgress progress, BatchPreparation preparation) {
         PendingBatch pending;
         lock.lock();
         try {
@@ -201,7 +203,7 @@ final class RunLog {
             if (refusal != null) {
                 return CompletableFuture.failedStage(refusal);
             }
-            pending = new PendingBatch(writer, batch, places);
+            pending = new PendingBatch(writer, batch, progress, places);
             waiting.add(pending);
         } finally {
             lock.unlock();
@@ -301,6 +303,7 @@ final class RunLog {
     }
 
     private void work() {
+        MDC.put(RunRegistry.LOG_TAG, runId.value()); // of the thread, which is the run's
         try {
             while (true) {
                 List<PendingOperation> group = takeGroup();

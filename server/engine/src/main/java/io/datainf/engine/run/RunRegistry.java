@@ -22,9 +22,11 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * All runs of one data directory, which it locks. Safe for any number of threads.
@@ -40,6 +42,9 @@ public final class RunRegistry implements AutoCloseable {
     private static final int LOADER_THREADS = 2;
     private static final int MAX_OPENING = 4;
     private static final long MAINTENANCE_MILLIS = 1_000;
+
+    /** Key of a run's name in the log's context. */
+    static final String LOG_TAG = "run";
 
     private final MemoryBudget budget;
     private final MemoryBalance balance;
@@ -190,11 +195,12 @@ public final class RunRegistry implements AutoCloseable {
     }
 
     /** Size of the files of runs with such a name, bytes. Opens none; asks the file system for every file. */
-    public long diskBytes(Predicate<String> names) {
-        return slots.keySet().stream()
-                .filter(names)
-                .mapToLong(directory::sizeBytes)
-                .sum();
+    public long diskBytes(Predicate<String> names) throws IOException {
+        long bytes = 0;
+        for (String name : slots.keySet()) {
+            bytes += names.test(name) ? directory.runBytes(name) : 0;
+        }
+        return bytes;
     }
 
     /** Rows and bytes held over all open runs: for metrics. */
@@ -218,6 +224,24 @@ public final class RunRegistry implements AutoCloseable {
                 budget.memory().spareBytes(),
                 budget.limitBytes(),
                 writeTrouble().isEmpty());
+    }
+
+    /** The runs that have been asked for, in ascending order of id. Opens none. */
+    public List<Run> openRuns() {
+        return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();
+    }
+
+    /** The runs that nobody has asked for so far, or that cannot be opened, in ascending order of id. Opens none. */
+    public List<RunId> unopenedRuns() {
+        return slots.values().stream()
+                .filter(slot -> slot.ifOpen().isEmpty())
+                .map(RunSlot::id)
+                .toList();
+    }
+
+    /** Bytes of the files of a run, open or not; 0 if there are none. */
+    public long diskBytes(RunId id) throws IOException {
+        return directory.runBytes(id.value());
     }
 
     /** Why the data directory takes no writes; empty while it does. Mends itself when space or the disk returns. */
@@ -258,13 +282,23 @@ public final class RunRegistry implements AutoCloseable {
             }
             for (Run run : openRuns()) {
                 try {
-                    run.maintain();
+                    tagged(run, Run::maintain);
                 } catch (RuntimeException | Error e) {
                     logger.error(
                             "run '{}': maintenance failed", run.definition().id(), e);
                 }
             }
             balanceMemory(MemoryBalance.IDLE);
+        }
+    }
+
+    /** What is logged meanwhile names the run. On threads that serve all runs. */
+    private static void tagged(Run run, Consumer<Run> action) {
+        MDC.put(LOG_TAG, run.definition().id().value());
+        try {
+            action.accept(run);
+        } finally {
+            MDC.remove(LOG_TAG);
         }
     }
 
@@ -298,10 +332,6 @@ public final class RunRegistry implements AutoCloseable {
         if (failure.getSuppressed().length > 0) {
             throw failure;
         }
-    }
-
-    private List<Run> openRuns() {
-        return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();
     }
 
     /** Opens one run that nobody has asked for in time: it may hold deleted samples, which are to leave the files. */
@@ -340,7 +370,7 @@ public final class RunRegistry implements AutoCloseable {
         try {
             RunManifest manifest = directory.readManifest(id.value());
             Run run = Run.open(directory.runDirectory(id.value()), manifest, budget, options, events, health, readers);
-            loaders.execute(run::load);
+            loaders.execute(() -> tagged(run, Run::load));
             return run;
         } finally {
             opening.release();

@@ -38,6 +38,10 @@ final class RunSlot {
         this.opener = opener;
     }
 
+    RunId id() {
+        return id;
+    }
+
     /**
      * Returns the run, opened.
      *

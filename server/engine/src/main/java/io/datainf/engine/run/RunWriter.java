@@ -71,8 +71,13 @@ public final class RunWriter implements AutoCloseable {
      *     is applied then
      */
     public CompletionStage<BatchReceipt> append(SampleBatch batch) {
+        return append(batch, BatchProgress.NONE);
+    }
+
+    /** The same, telling {@code progress} how far the batch has come. */
+    public CompletionStage<BatchReceipt> append(SampleBatch batch, BatchProgress progress) {
         preparation.requireRows(batch);
-        return log.append(this, batch, preparation);
+        return log.append(this, batch, progress, preparation);
     }
 
     /**

@@ -1,19 +1,19 @@
 package io.datainf.engine.store;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -99,6 +99,19 @@ public final class DataDirectory implements AutoCloseable {
         return runs.resolve(runName);
     }
 
+    /** Bytes of the files of a run; 0 if it has none. Files that come and go meanwhile count or do not. */
+    public long runBytes(String runName) throws IOException {
+        long bytes = 0;
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(runDirectory(runName))) {
+            for (Path file : entries) {
+                bytes += fileBytes(file);
+            }
+        } catch (NoSuchFileException e) {
+            return 0; // deleted, or not created yet
+        }
+        return bytes;
+    }
+
     /**
      * Reads the manifest of a run.
      *
@@ -140,23 +153,6 @@ public final class DataDirectory implements AutoCloseable {
         DurableFiles.publish(files, runDirectory(runName), doomed);
         files.forceDirectory(runs);
         deleteLater(doomed);
-    }
-
-    /** Size of the files of a run, bytes; 0 if it is gone. */
-    public long sizeBytes(String runName) {
-        try (Stream<Path> list = Files.list(runDirectory(runName))) {
-            return list.mapToLong(DataDirectory::fileBytes).sum();
-        } catch (IOException | UncheckedIOException e) {
-            return 0;
-        }
-    }
-
-    private static long fileBytes(Path file) {
-        try {
-            return Files.size(file);
-        } catch (IOException e) {
-            return 0; // compaction has removed it
-        }
     }
 
     /**
@@ -213,6 +209,14 @@ public final class DataDirectory implements AutoCloseable {
             DurableFiles.deleteRecursively(files, path);
         } catch (IOException e) {
             logger.warn("{} could not be removed; it will be when the server next starts", path, e);
+        }
+    }
+
+    private static long fileBytes(Path file) throws IOException {
+        try {
+            return Files.size(file);
+        } catch (NoSuchFileException e) {
+            return 0; // compaction was quicker
         }
     }
 

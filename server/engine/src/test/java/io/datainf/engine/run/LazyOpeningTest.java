@@ -66,6 +66,41 @@ class LazyOpeningTest {
     }
 
     @Test
+    void openAndUnopenedRuns_areToldApartWithoutOpeningAny() throws IOException {
+        create(List.of("a", "b", "c"));
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            assertThat(registry.openRuns()).isEmpty();
+            Run run = registry.get(new RunId("b"));
+
+            assertThat(registry.openRuns()).containsExactly(run);
+            assertThat(registry.unopenedRuns()).containsExactly(new RunId("a"), new RunId("c"));
+            long rowBytes = (long) RunFixture.DIMENSION * Float.BYTES;
+            assertThat(registry.diskBytes(new RunId("a"))).isGreaterThan(rowBytes);
+            assertThat(registry.diskBytes(new RunId("none"))).isZero();
+            assertThat(registry.openRuns()).hasSize(1);
+        }
+    }
+
+    @Test
+    void statistics_areThoseOfTheSnapshot_andAskForNoRow() throws IOException {
+        create(List.of("a"));
+        try (RunRegistry registry = RunFixture.open(directory)) {
+            Run run = registry.get(new RunId("a"));
+
+            assertThat(run.statistics()).hasValueSatisfying(statistics -> {
+                assertThat(run.lastAskedNanos()).isEqualTo(Run.NEVER);
+                assertThat(statistics.sampleCount()).isEqualTo(1);
+                try (RunSnapshot snapshot = run.snapshot()) {
+                    assertThat(statistics.squaredNormSums())
+                            .isEqualTo(snapshot.samples().statistics().squaredNormSums());
+                }
+            });
+            registry.delete(new RunId("a"));
+            assertThat(run.statistics()).isEmpty();
+        }
+    }
+
+    @Test
     void runThatTakesLongToOpen_keepsNobodyElseWaiting() throws Exception {
         create(List.of("slow", "other"));
         byte[] content = Files.readAllBytes(manifest("slow"));

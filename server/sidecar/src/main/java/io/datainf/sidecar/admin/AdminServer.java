@@ -5,25 +5,36 @@ import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
+import io.datainf.sidecar.security.Caller;
+import io.datainf.sidecar.security.Scope;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLParameters;
 
 /**
- * HTTP for operators: {@code /metrics} (Prometheus), {@code /healthz} (200 while the process lives), {@code /readyz} (200
- * while it serves, 503 with the reason otherwise). GET and HEAD only.
+ * HTTP for operators: {@code /} (the status page), {@code /metrics} (Prometheus), {@code /healthz} (200 while the process lives),
+ * {@code /readyz} (200 while it serves, 503 with the reason otherwise). GET and HEAD only.
  */
 public final class AdminServer implements AutoCloseable {
 
     private static final int BACKLOG = 16;
     private static final String TEXT = "text/plain; charset=utf-8";
     private static final String PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
+    private static final String HTML = "text/html; charset=utf-8";
+    private static final Set<Scope> NOBODY_ASKED = Set.of();
+    private static final Set<Scope> METRICS = EnumSet.of(Scope.METRICS);
+    private static final Set<Scope> STATUS = EnumSet.of(Scope.METRICS, Scope.ADMIN);
+    private static final String REALM = "Basic realm=\"DataInf sidecar: the token as password\", charset=\"UTF-8\"";
 
     private final HttpServer server;
     private final HttpGuard guard;
@@ -40,25 +51,30 @@ public final class AdminServer implements AutoCloseable {
      * @param address where to listen; port 0 picks a free one
      * @param metrics returns the metrics for a content type
      * @param notReady why the server does not serve; empty while it does
-     * @param guard who may read metrics; health and readiness are open to everybody who can connect
+     * @param status the page for people
+     * @param guard who may read metrics and status; health and readiness are open to everybody who can connect
      * @throws IOException if the address cannot be bound
      */
     public static AdminServer start(
             InetSocketAddress address,
             UnaryOperator<String> metrics,
             Supplier<Optional<String>> notReady,
+            StatusPage status,
             HttpGuard guard)
             throws IOException {
         AdminServer admin = new AdminServer(bind(address, guard), guard);
-        admin.route("/metrics", true, () -> new Page(200, PROMETHEUS_TEXT, metrics.apply(PROMETHEUS_TEXT)));
-        admin.route("/healthz", false, () -> new Page(200, TEXT, "ok\n"));
+        admin.route("/metrics", METRICS, asked -> Page.of(200, PROMETHEUS_TEXT, metrics.apply(PROMETHEUS_TEXT)));
+        admin.route("/healthz", NOBODY_ASKED, asked -> Page.of(200, TEXT, "ok\n"));
         admin.route(
                 "/readyz",
-                false,
-                () -> notReady.get()
-                        .map(reason -> new Page(503, TEXT, reason + "\n"))
-                        .orElseGet(() -> new Page(200, TEXT, "ready\n")));
-        admin.route("/", false, () -> new Page(200, TEXT, "DataInf sidecar: /metrics /healthz /readyz\n"));
+                NOBODY_ASKED,
+                asked -> notReady.get()
+                        .map(reason -> Page.of(503, TEXT, reason + "\n"))
+                        .orElseGet(() -> Page.of(200, TEXT, "ready\n")));
+        admin.route(
+                "/",
+                STATUS,
+                asked -> new Page(200, HTML, status.render(asked.caller(), asked.query()), status.headers()));
         admin.server.setExecutor(admin.threads);
         admin.server.start();
         return admin;
@@ -95,32 +111,45 @@ public final class AdminServer implements AutoCloseable {
         }
     }
 
-    private void route(String path, boolean guarded, Supplier<Page> page) {
+    private void route(String path, Set<Scope> scopes, Function<Asked, Page> page) {
         server.createContext(path, exchange -> {
             try (exchange) {
-                answer(exchange, path, page, guarded);
+                send(exchange, answer(exchange, path, scopes, page));
             }
         });
     }
 
-    private void answer(HttpExchange exchange, String path, Supplier<Page> page, boolean guarded) throws IOException {
+    /** Whoever has one of the scopes gets the page; without scopes, everybody. */
+    private Page answer(HttpExchange exchange, String path, Set<Scope> scopes, Function<Asked, Page> page) {
         String method = exchange.getRequestMethod();
         if (!method.equals("GET") && !method.equals("HEAD")) {
             exchange.getResponseHeaders().set("Allow", "GET, HEAD");
-            send(exchange, new Page(405, TEXT, "method is %s: expected GET or HEAD%n".formatted(method)));
-        } else if (!exchange.getRequestURI().getPath().equals(path)) {
-            send(exchange, new Page(404, TEXT, "no such page: there are /metrics, /healthz and /readyz\n"));
-        } else if (guarded && !guard.allows(exchange.getRequestHeaders().getFirst("Authorization"))) {
-            exchange.getResponseHeaders().set("WWW-Authenticate", "Bearer");
-            send(exchange, new Page(401, TEXT, "expected 'Authorization: Bearer TOKEN' with scope metrics\n"));
-        } else {
-            send(exchange, page.get());
+            return Page.of(405, TEXT, "method is %s: expected GET or HEAD%n".formatted(method));
         }
+        if (!exchange.getRequestURI().getPath().equals(path)) {
+            return Page.of(404, TEXT, "no such page: there are /, /metrics, /healthz and /readyz\n");
+        }
+        String authorization = exchange.getRequestHeaders().getFirst("Authorization");
+        Optional<Caller> caller =
+                scopes.isEmpty() ? Optional.of(Caller.unlimited("anybody")) : guard.caller(authorization, scopes);
+        if (caller.isEmpty()) {
+            exchange.getResponseHeaders().add("WWW-Authenticate", "Bearer");
+            if (scopes.equals(STATUS)) {
+                // A browser asks for the password then.
+                exchange.getResponseHeaders().add("WWW-Authenticate", REALM);
+            }
+            String labels = String.join(
+                    " or ", scopes.stream().map(Scope::label).sorted().toList());
+            return Page.of(401, TEXT, "expected 'Authorization: Bearer TOKEN' with scope %s%n".formatted(labels));
+        }
+        return page.apply(new Asked(
+                caller.get(), Optional.ofNullable(exchange.getRequestURI().getRawQuery())));
     }
 
     private static void send(HttpExchange exchange, Page page) throws IOException {
         byte[] body = page.body().getBytes(StandardCharsets.UTF_8);
         exchange.getResponseHeaders().set("Content-Type", page.contentType());
+        page.headers().forEach(exchange.getResponseHeaders()::set);
         if (exchange.getRequestMethod().equals("HEAD")) {
             exchange.getResponseHeaders().set("Content-Length", String.valueOf(body.length));
             exchange.sendResponseHeaders(page.status(), -1);
@@ -130,5 +159,13 @@ public final class AdminServer implements AutoCloseable {
         }
     }
 
-    private record Page(int status, String contentType, String body) {}
+    /** Who asks for a page, and what stands behind the question mark. */
+    private record Asked(Caller caller, Optional<String> query) {}
+
+    private record Page(int status, String contentType, String body, Map<String, String> headers) {
+
+        static Page of(int status, String contentType, String body) {
+            return new Page(status, contentType, body, Map.of());
+        }
+    }
 }

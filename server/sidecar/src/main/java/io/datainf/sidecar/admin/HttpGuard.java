@@ -1,7 +1,11 @@
 package io.datainf.sidecar.admin;
 
+import io.datainf.sidecar.security.Caller;
 import io.datainf.sidecar.security.Scope;
 import io.datainf.sidecar.security.TokenFile;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import javax.net.ssl.SSLContext;
@@ -19,12 +23,37 @@ public record HttpGuard(Optional<SSLContext> tls, boolean clientCertificates, Op
     /** Nothing. */
     public static final HttpGuard NONE = new HttpGuard(Optional.empty(), false, Optional.empty());
 
-    /** Whether the header {@code Authorization} allows to read metrics. */
-    boolean allows(@Nullable String authorization) {
-        return tokens.isEmpty()
-                || TokenFile.bearer(authorization)
-                        .flatMap(tokens.get()::find)
-                        .filter(caller -> caller.mayAny(Set.of(Scope.METRICS)))
-                        .isPresent();
+    private static final Caller ANYBODY = Caller.unlimited("anybody");
+    private static final String BASIC = "basic ";
+
+    /**
+     * Returns who asks, if that is allowed.
+     *
+     * @param authorization the header: the token as a bearer, or as the password of whatever user, which is how browsers ask for it
+     * @param scopes one of which the token needs
+     */
+    Optional<Caller> caller(@Nullable String authorization, Set<Scope> scopes) {
+        if (tokens.isEmpty()) {
+            return Optional.of(ANYBODY);
+        }
+        return TokenFile.bearer(authorization)
+                .or(() -> password(authorization))
+                .flatMap(tokens.get()::find)
+                .filter(caller -> caller.mayAny(scopes));
+    }
+
+    private static Optional<String> password(@Nullable String authorization) {
+        if (authorization == null || !authorization.toLowerCase(Locale.ROOT).startsWith(BASIC)) {
+            return Optional.empty();
+        }
+        try {
+            byte[] decoded = Base64.getDecoder()
+                    .decode(authorization.substring(BASIC.length()).strip());
+            String credentials = new String(decoded, StandardCharsets.UTF_8);
+            int colon = credentials.indexOf(':');
+            return colon < 0 ? Optional.empty() : Optional.of(credentials.substring(colon + 1));
+        } catch (IllegalArgumentException e) {
+            return Optional.empty(); // no Base64: as good as nothing
+        }
     }
 }

@@ -1,4 +1,4 @@
-/** The HTTP port for operators: metrics, liveness, readiness. */
+/** The HTTP port for operators: status page, metrics, liveness, readiness. */
 @NullMarked
 package io.datainf.sidecar.admin;
 

@@ -17,6 +17,7 @@ final class ArrivedBatch implements AutoCloseable {
 
     private final BatchMessage first;
     private final long totalBytes;
+    private final long begunNanos = System.nanoTime();
     private final List<GradientBytes> parts = new ArrayList<>(1);
     private long arrivedBytes;
     private long costBytes;
@@ -34,6 +35,11 @@ final class ArrivedBatch implements AutoCloseable {
 
     long[] sampleIds() {
         return first.sampleIds();
+    }
+
+    /** When its first message came. */
+    long begunNanos() {
+        return begunNanos;
     }
 
     /** Bytes of gradients that have arrived. */

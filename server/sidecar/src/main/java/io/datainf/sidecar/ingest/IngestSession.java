@@ -1,5 +1,6 @@
 package io.datainf.sidecar.ingest;
 
+import io.datainf.engine.run.BatchProgress;
 import io.datainf.engine.run.BatchReceipt;
 import io.datainf.engine.run.BatchReceipt.RejectedSample;
 import io.datainf.engine.run.Run;
@@ -7,12 +8,12 @@ import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.run.RunWriter;
 import io.datainf.engine.run.SupersededWriterException;
 import io.datainf.engine.run.UnknownRunException;
+import io.datainf.sidecar.tracing.CallTrace;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -41,12 +42,13 @@ public final class IngestSession {
     private final WriterHello hello;
     private final IngestContext context;
     private final IngestSink sink;
+    private final CallTrace trace;
     private final Runnable wake = this::woken;
 
     private final Object lock = new Object();
     // All guarded by lock.
-    private final Queue<Outcome> outcomes = new ArrayDeque<>();
-    private final Queue<Outcome> unsent = new ArrayDeque<>();
+    private final Queue<BatchOutcome> outcomes = new ArrayDeque<>();
+    private final Queue<BatchOutcome> unsent = new ArrayDeque<>();
     private boolean started;
     private boolean requested;
     private boolean waiting;
@@ -65,6 +67,7 @@ public final class IngestSession {
         this.hello = hello;
         this.context = context;
         this.sink = sink;
+        this.trace = sink.trace();
         this.writerId = hello.writerId();
         this.writer = run.openWriter(writerId, hello.stream());
         this.durableBatchSeq = writer.resumeAfterBatchSeq();
@@ -174,9 +177,11 @@ public final class IngestSession {
             return;
         }
         context.events().batchReceived(batch.sampleIds().length, batch.totalBytes());
+        BatchTrace times = trace.on() ? new BatchTrace(batch) : null;
         CompletionStage<BatchReceipt> receipt;
         try (batch) {
-            receipt = writer.append(batch.toSampleBatch(hello.elementType()));
+            receipt =
+                    writer.append(batch.toSampleBatch(hello.elementType()), times == null ? BatchProgress.NONE : times);
         } catch (IllegalArgumentException e) {
             // What only the run checks, such as an id that occurs twice.
             String message = "batch %d: %s".formatted(batch.batchSeq(), e.getMessage());
@@ -184,7 +189,7 @@ public final class IngestSession {
         } catch (RuntimeException | OutOfMemoryError e) {
             receipt = CompletableFuture.failedStage(e);
         }
-        receipt.whenComplete((done, failure) -> settled(new Outcome(batch, receivedNanos, done, failure)));
+        receipt.whenComplete((done, failure) -> settled(new BatchOutcome(batch, receivedNanos, times, done, failure)));
     }
 
     private void free(ArrivedBatch batch) {
@@ -192,7 +197,7 @@ public final class IngestSession {
         context.budget().release(batch.costBytes());
     }
 
-    private void settled(Outcome outcome) {
+    private void settled(BatchOutcome outcome) {
         synchronized (lock) {
             outstanding--;
             outcomes.add(outcome);
@@ -233,7 +238,7 @@ public final class IngestSession {
 
     /** Sends what can be sent, ends if it is time, frees what has settled, and goes on reading otherwise. */
     private void flush() {
-        List<Outcome> settled;
+        List<BatchOutcome> settled;
         boolean over = false;
         synchronized (lock) {
             flushScheduled = false;
@@ -261,13 +266,14 @@ public final class IngestSession {
     }
 
     /** Needs the lock. */
-    private void record(Outcome outcome) {
+    private void record(BatchOutcome outcome) {
         BatchReceipt receipt = outcome.receipt();
         if (receipt != null) {
             durableBatchSeq = Math.max(durableBatchSeq, receipt.batchSeq());
             unsent.add(outcome);
             return;
         }
+        traceEnd(outcome);
         context.events()
                 .batchFailed(outcome.batch().sampleIds().length, outcome.batch().totalBytes());
         if (end == null || end.graceful()) {
@@ -282,7 +288,7 @@ public final class IngestSession {
         long duplicates = 0;
         List<RejectedSample> rejected = new ArrayList<>();
         long now = System.nanoTime();
-        for (Outcome outcome : unsent) {
+        for (BatchOutcome outcome : unsent) {
             BatchReceipt receipt = outcome.requireReceipt();
             revision = Math.max(revision, receipt.revision());
             replaced += receipt.replacedCount();
@@ -291,8 +297,9 @@ public final class IngestSession {
             unackedBytes -= outcome.batch().costBytes();
         }
         sink.ack(new BatchAck(durableBatchSeq, revision, replaced, duplicates, rejected));
-        for (Outcome outcome : unsent) {
+        for (BatchOutcome outcome : unsent) {
             BatchReceipt receipt = outcome.requireReceipt();
+            traceEnd(outcome);
             context.events()
                     .batchAcked(
                             receipt.storedCount() - receipt.replacedCount(),
@@ -303,6 +310,13 @@ public final class IngestSession {
                             now - outcome.receivedNanos());
         }
         unsent.clear();
+    }
+
+    private void traceEnd(BatchOutcome outcome) {
+        BatchTrace times = outcome.times();
+        if (times != null) {
+            trace.ended(times.operation(run.definition().id(), writerId, outcome));
+        }
     }
 
     /** Asks for a message if one may come and none is asked for. */
@@ -373,26 +387,4 @@ public final class IngestSession {
      * @param graceful whether a failure may still take its place
      */
     private record End(@Nullable Throwable cause, boolean graceful) {}
-
-    /** What became of a batch: a receipt or a failure. */
-    private record Outcome(
-            ArrivedBatch batch,
-            long receivedNanos,
-            @Nullable BatchReceipt receipt,
-            @Nullable Throwable failure) {
-
-        BatchReceipt requireReceipt() {
-            if (receipt == null) {
-                throw new IllegalStateException("batch %d has no receipt".formatted(batch.batchSeq()));
-            }
-            return receipt;
-        }
-
-        Throwable cause() {
-            if (failure instanceof CompletionException && failure.getCause() != null) {
-                return failure.getCause();
-            }
-            return failure == null ? new IllegalStateException("neither receipt nor failure") : failure;
-        }
-    }
 }

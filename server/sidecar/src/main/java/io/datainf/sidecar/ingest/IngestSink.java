@@ -1,5 +1,6 @@
 package io.datainf.sidecar.ingest;
 
+import io.datainf.sidecar.tracing.CallTrace;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -7,6 +8,11 @@ import org.jspecify.annotations.Nullable;
  * own lock: implementations hand over and return, and never call the session back from within.
  */
 public interface IngestSink {
+
+    /** Where the session's batches are traced. */
+    default CallTrace trace() {
+        return CallTrace.OFF;
+    }
 
     /** Whether the writer reads fast enough that another ack can be sent without piling up. */
     boolean ready();

@@ -12,8 +12,13 @@ import java.util.List;
 /** Counts and times queries. */
 final class QueryMetrics implements QueryEvents {
 
+    /** Values of the tag stage. */
+    static final List<String> STAGES = List.of("queue", "compute", "respond");
+
+    /** Values of the tag method. */
+    static final List<String> METHODS = List.of("datainf", "hessian_free", "lissa", "lissa_reference", "exact");
+
     private static final double[] WIDTH_BUCKETS = {1, 2, 4, 8, 16, 32};
-    private static final List<String> METHODS = List.of("datainf", "hessian_free", "lissa", "lissa_reference", "exact");
 
     private final MeterRegistry registry;
     private final Counter refused;
@@ -25,9 +30,7 @@ final class QueryMetrics implements QueryEvents {
         for (String method : METHODS) {
             queries("answered", method);
             queries("failed", method);
-            stage(method, "queue");
-            stage(method, "compute");
-            stage(method, "respond");
+            STAGES.forEach(stage -> stage(method, stage));
         }
     }
 

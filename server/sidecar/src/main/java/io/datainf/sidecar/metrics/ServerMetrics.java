@@ -37,6 +37,7 @@ public final class ServerMetrics implements AutoCloseable {
     private final StoreMetrics store;
     private final QueryMetrics query;
     private final JvmGcMetrics gc = new JvmGcMetrics();
+    private final Activity activity;
 
     /** Creates the meters of a server of this version. */
     public ServerMetrics(String version) {
@@ -59,6 +60,7 @@ public final class ServerMetrics implements AutoCloseable {
                 .register(registry);
         new FileDescriptorMetrics().bindTo(registry);
         gc.bindTo(registry);
+        activity = new Activity(registry, System::nanoTime).start();
     }
 
     /** The registry, for binders that live outside this package. */
@@ -79,6 +81,11 @@ public final class ServerMetrics implements AutoCloseable {
     /** Takes what queries do. */
     public QueryEvents query() {
         return query;
+    }
+
+    /** What has happened lately. */
+    public Activity activity() {
+        return activity;
     }
 
     /** Shows what is held; {@code figures} is asked at each scrape. */
@@ -172,6 +179,7 @@ public final class ServerMetrics implements AutoCloseable {
 
     @Override
     public void close() {
+        activity.close();
         gc.close();
         registry.close();
     }

@@ -127,7 +127,7 @@ final class BatchComputation {
         }
         long computeNanos = System.nanoTime() - startNanos;
         measure(request, computeNanos, monitor.scannedBytes());
-        return batch.answers(scores, calculator.engineName(), computeNanos, events);
+        return batch.answers(scores, calculator.engineName(), computeNanos, monitor.stages(), events);
     }
 
     private static String extremeField(InfluenceMethod method) {

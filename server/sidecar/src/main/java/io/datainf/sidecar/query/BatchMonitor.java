@@ -2,6 +2,7 @@ package io.datainf.sidecar.query;
 
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.engine.influence.WorkMonitor;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.function.BooleanSupplier;
@@ -9,11 +10,15 @@ import java.util.function.BooleanSupplier;
 /** Stops a batch when nobody waits for it any more, tells those who wait how far long work has come, and counts what is read. */
 final class BatchMonitor implements WorkMonitor {
 
+    private static final int MAX_STAGES = 16;
+
     private final QueuedQuery[] queries;
     private final BooleanSupplier stopping;
     private final ProgressSteps steps = new ProgressSteps();
     private final DoubleAdder scannedBytes = new DoubleAdder();
     private final boolean tells;
+    // Of the thread that computes.
+    private final List<StageMark> stages = new ArrayList<>();
 
     BatchMonitor(List<BatchMember> members, BooleanSupplier stopping) {
         this.queries = members.stream().map(BatchMember::query).toArray(QueuedQuery[]::new);
@@ -57,6 +62,18 @@ final class BatchMonitor implements WorkMonitor {
     @Override
     public void scanned(double bytes) {
         scannedBytes.add(bytes);
+    }
+
+    @Override
+    public void begins(Stage stage) {
+        if (stages.size() < MAX_STAGES && (stages.isEmpty() || stages.getLast().stage() != stage)) {
+            stages.add(new StageMark(stage, System.nanoTime()));
+        }
+    }
+
+    /** When which stage began; those that come late are left out. On the thread that computes. */
+    List<StageMark> stages() {
+        return List.copyOf(stages);
     }
 
     /** Bytes of stored gradients read so far. */

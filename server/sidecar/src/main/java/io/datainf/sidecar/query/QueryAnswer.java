@@ -153,6 +153,21 @@ public final class QueryAnswer implements AutoCloseable {
         return figures.computeNanos();
     }
 
+    /** When its turn came, by {@link System#nanoTime}. */
+    public long startNanos() {
+        return figures.startNanos();
+    }
+
+    /** When which passes began. */
+    public List<StageMark> stages() {
+        return figures.stages();
+    }
+
+    /** When it was computed, by {@link System#nanoTime}. */
+    public long computedAtNanos() {
+        return computedAtNanos;
+    }
+
     /** Queries that were computed together with this one, itself included. */
     public int batchQueryCount() {
         return figures.queryCount();

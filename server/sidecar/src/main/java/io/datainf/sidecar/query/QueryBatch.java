@@ -97,8 +97,13 @@ final class QueryBatch implements AutoCloseable {
      *
      * @param scores one entry a damping
      */
-    List<QueryAnswer> answers(List<InfluenceScores> scores, String engineName, long computeNanos, QueryEvents events) {
-        BatchFigures figures = new BatchFigures(engineName, members.size(), startNanos, computeNanos);
+    List<QueryAnswer> answers(
+            List<InfluenceScores> scores,
+            String engineName,
+            long computeNanos,
+            List<StageMark> stages,
+            QueryEvents events) {
+        BatchFigures figures = new BatchFigures(engineName, members.size(), startNanos, computeNanos, stages);
         SharedScores shared = new SharedScores(snapshot(), scores, memory, reservedBytes, members.size());
         snapshot = null;
         reservedBytes = 0;

@@ -15,6 +15,7 @@ final class AnswerCall<R> implements AnswerPump.Output<R> {
 
     private final ServerCallStreamObserver<R> call;
     private final DrainGate gate;
+    private final CallContext context = CallContext.current();
     private final AnswerPump<R> pump;
 
     AnswerCall(ServerCallStreamObserver<R> call, DrainGate gate, Executor executor) {
@@ -75,7 +76,7 @@ final class AnswerCall<R> implements AnswerPump.Output<R> {
 
     @Override
     public void failed(String queryId, Throwable cause) {
-        call.onError(StatusMapper.toException(cause));
+        call.onError(context.tagged(() -> StatusMapper.toException(cause)));
         gate.leave(this);
     }
 

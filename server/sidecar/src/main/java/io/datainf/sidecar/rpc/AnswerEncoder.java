@@ -21,6 +21,7 @@ final class AnswerEncoder implements Parts<QueryResponse> {
     private static final int SUM_OF_BLOCKS = -1;
 
     private final QueryAnswer answer;
+    private final QueryTrace trace;
     private boolean begun;
     private boolean ended;
     // Position of the next chunk.
@@ -29,8 +30,9 @@ final class AnswerEncoder implements Parts<QueryResponse> {
     private int block = SUM_OF_BLOCKS;
     private PrimitiveIterator.@Nullable OfInt rows;
 
-    AnswerEncoder(QueryAnswer answer) {
+    AnswerEncoder(QueryAnswer answer, QueryTrace trace) {
         this.answer = answer;
+        this.trace = trace;
     }
 
     @Override
@@ -117,6 +119,8 @@ final class AnswerEncoder implements Parts<QueryResponse> {
                 .setBatchQueryCount(answer.batchQueryCount());
         answer.solverReports().forEach(report -> summary.addSolverReports(Encodings.report(report)));
         answer.relativeErrorBound().ifPresent(summary::setRelativeErrorBound);
-        return summary.setRespondDuration(Encodings.duration(answer.markSent())).build();
+        summary.setRespondDuration(Encodings.duration(answer.markSent()));
+        trace.answered(answer);
+        return summary.build();
     }
 }

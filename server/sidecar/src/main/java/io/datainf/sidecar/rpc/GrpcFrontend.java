@@ -12,7 +12,9 @@ import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.security.TokenFile;
+import io.datainf.sidecar.tracing.Tracing;
 import io.grpc.BindableService;
+import io.grpc.ServerInterceptor;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -98,17 +100,22 @@ public final class GrpcFrontend implements AutoCloseable {
      * most one message and one window in direct memory. Without a window of its own, Netty would let each stream grow it to 8 MiB.
      *
      * @param reflection whether the server describes its services to those who ask
+     * @param tracing where calls are traced
+     * @param observers see each call with its {@link CallContext}
      */
-    public void configure(NettyServerBuilder builder, boolean reflection) {
+    public void configure(
+            NettyServerBuilder builder, boolean reflection, Tracing tracing, ServerInterceptor... observers) {
         services.forEach(service -> builder.addService(UnreadableMessages.explained(service.bindService())));
         builder.addService(ingest);
         if (reflection) {
             builder.addService(ProtoReflectionServiceV1.newInstance());
         }
-        // What is added later is called before: access asks where a call comes from.
+        // What is added later is called before: access asks where a call comes from, observers see who is denied it.
         builder.intercept(clients);
         builder.intercept(access);
+        List.of(observers).forEach(builder::intercept);
         ClientConnection.tellApart(builder);
+        builder.intercept(CallContext.interceptor(tracing));
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .maxInboundMetadataSize(MAX_METADATA_BYTES)
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)

@@ -41,7 +41,7 @@ final class InfluenceGrpcService extends InfluenceServiceGrpc.InfluenceServiceIm
                     QueryRequests.plan(request, decoder),
                     client,
                     answer::cancelled,
-                    QueryListeners.of(answer.pump(), AnswerCall.ONLY));
+                    QueryListeners.of(answer.pump(), AnswerCall.ONLY, CallContext.current()));
         });
     }
 

@@ -14,6 +14,7 @@ import io.datainf.sidecar.ingest.IngestContext;
 import io.datainf.sidecar.ingest.IngestSession;
 import io.datainf.sidecar.ingest.IngestSink;
 import io.datainf.sidecar.ingest.WriterHello;
+import io.datainf.sidecar.tracing.CallTrace;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
     private final ServerCallStreamObserver<IngestResponse> call;
     private final RunRegistry runs;
     private final IngestContext context;
+    private final CallContext callContext = CallContext.current();
     private final RpcLimits limits;
     private final DrainGate gate;
     private final StreamMemory memory;
@@ -106,6 +108,11 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
     }
 
     @Override
+    public CallTrace trace() {
+        return callContext.trace();
+    }
+
+    @Override
     public boolean ready() {
         return call.isReady();
     }
@@ -136,7 +143,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
         if (cause == null) {
             call.onCompleted();
         } else {
-            call.onError(StatusMapper.toException(cause));
+            call.onError(callContext.tagged(() -> StatusMapper.toException(cause)));
         }
         memory.close();
         gate.leave(this);
@@ -241,7 +248,7 @@ final class IngestStream implements StreamObserver<IngestMessage>, IngestSink {
                 return;
             }
             over = true;
-            call.onError(StatusMapper.toException(cause));
+            call.onError(callContext.tagged(() -> StatusMapper.toException(cause)));
         }
         gate.leave(this);
     }

@@ -9,7 +9,9 @@ final class QueryListeners {
 
     private QueryListeners() {}
 
-    static QueryListener of(AnswerPump<QueryResponse> pump, String queryId) {
+    /** Hands on, and tells {@code call} of the query's trace. On the thread that submits the query. */
+    static QueryListener of(AnswerPump<QueryResponse> pump, String queryId, CallContext call) {
+        QueryTrace trace = new QueryTrace(call);
         return new QueryListener() {
             @Override
             public void progressed(double fraction) {
@@ -22,11 +24,12 @@ final class QueryListeners {
 
             @Override
             public void answered(QueryAnswer answer) {
-                pump.answered(queryId, new AnswerEncoder(answer));
+                pump.answered(queryId, new AnswerEncoder(answer, trace));
             }
 
             @Override
             public void failed(Throwable cause) {
+                trace.failed(cause);
                 pump.failed(queryId, cause);
             }
         };

@@ -40,6 +40,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
     private final QueryDecoder decoder;
     private final RpcLimits limits;
     private final DrainGate gate;
+    private final CallContext context = CallContext.current();
     private final AnswerPump<QueryResponse> pump;
     private final Object client = ClientConnection.current();
 
@@ -133,7 +134,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
     public void failed(String queryId, Throwable cause) {
         call.onNext(QueryStreamResponse.newBuilder()
                 .setQueryId(queryId)
-                .setError(StatusMapper.toStatus(cause))
+                .setError(context.tagged(() -> StatusMapper.toStatus(cause)))
                 .build());
         finished(queryId);
     }
@@ -219,7 +220,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
     private void submit(String queryId, QueryPlan plan) {
         answering.add(queryId);
         try {
-            queries.submit(plan, client, () -> ended || call.isCancelled(), QueryListeners.of(pump, queryId));
+            queries.submit(plan, client, () -> ended || call.isCancelled(), QueryListeners.of(pump, queryId, context));
         } catch (RuntimeException e) {
             pump.failed(queryId, e);
         }
@@ -269,7 +270,7 @@ final class QueryStreamCall implements StreamObserver<QueryStreamRequest>, Answe
         if (cause == null) {
             call.onCompleted();
         } else {
-            call.onError(StatusMapper.toException(cause));
+            call.onError(context.tagged(() -> StatusMapper.toException(cause)));
         }
         letGo();
     }

@@ -37,5 +37,6 @@ final class RunIds {
                     "RUN_FORBIDDEN",
                     "run '%s': token '%s' is for runs %s".formatted(id.value(), caller.name(), caller.runs()));
         }
+        CallContext.nowAbout(id);
     }
 }

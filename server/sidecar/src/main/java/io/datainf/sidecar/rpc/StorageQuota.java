@@ -4,6 +4,8 @@ import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.sidecar.security.Caller;
 import io.datainf.sidecar.security.QuotaExceededException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -68,7 +70,11 @@ final class StorageQuota {
     }
 
     private Size sizeFor(Caller caller) {
-        return new Size(runs.diskBytes(caller::mayUse), System.nanoTime());
+        try {
+            return new Size(runs.diskBytes(caller::mayUse), System.nanoTime());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private record Size(long bytes, long atNanos) {}

@@ -1,6 +1,7 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.sidecar.rpc.GrpcFrontend;
+import io.datainf.sidecar.tracing.Tracing;
 import io.grpc.Server;
 import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyServerBuilder;
@@ -57,24 +58,30 @@ final class GrpcListeners implements AutoCloseable {
     }
 
     /**
+     * What looks on while calls are served.
+     *
+     * @param metrics stands before every call
+     * @param tracing where calls are traced
+     * @param reports sees every call with what is known of it
+     */
+    record Observation(ServerInterceptor metrics, Tracing tracing, ServerInterceptor reports) {}
+
+    /**
      * Binds and starts.
      *
-     * @param interceptor stands before every call
+     * @param observation what looks on
      * @param tls what the TCP port speaks; empty: plain text
      * @throws IOException if an address cannot be bound
      */
     static GrpcListeners start(
-            ServerConfig.Listeners listeners,
-            GrpcFrontend frontend,
-            ServerInterceptor interceptor,
-            Optional<SslContext> tls)
+            ServerConfig.Listeners listeners, GrpcFrontend frontend, Observation observation, Optional<SslContext> tls)
             throws IOException {
         Epoll.ensureAvailability();
         GrpcListeners started = new GrpcListeners(new ConnectionLimit(listeners.maxConnections()));
         try {
             InetSocketAddress grpc = listeners.grpc();
             boolean reflection = listeners.reflection() || grpc.getAddress().isLoopbackAddress();
-            started.bind(grpc, EpollServerSocketChannel::new, frontend, reflection, interceptor, tls);
+            started.bind(grpc, EpollServerSocketChannel::new, frontend, reflection, observation, tls);
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
@@ -82,7 +89,7 @@ final class GrpcListeners implements AutoCloseable {
                 SocketAddress address =
                         new DomainSocketAddress(socket.hiddenPath().toFile());
                 started.bind(
-                        address, EpollServerDomainSocketChannel::new, frontend, true, interceptor, Optional.empty());
+                        address, EpollServerDomainSocketChannel::new, frontend, true, observation, Optional.empty());
                 socket.publish(listeners.unixSocketMode());
             }
             return started;
@@ -139,7 +146,7 @@ final class GrpcListeners implements AutoCloseable {
             Supplier<? extends ServerChannel> channels,
             GrpcFrontend frontend,
             boolean reflection,
-            ServerInterceptor interceptor,
+            Observation observation,
             Optional<SslContext> tls)
             throws IOException {
         NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
@@ -156,8 +163,8 @@ final class GrpcListeners implements AutoCloseable {
                 .maxConnectionIdle(IDLE_MINUTES, TimeUnit.MINUTES)
                 .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
         tls.ifPresent(builder::sslContext);
-        frontend.configure(builder, reflection);
-        builder.intercept(interceptor);
+        frontend.configure(builder, reflection, observation.tracing(), observation.reports());
+        builder.intercept(observation.metrics());
         try {
             servers.add(builder.build().start());
         } catch (IOException e) {

@@ -32,6 +32,7 @@ final class OptionTypes {
         commandLine.registerConverter(InetSocketAddress.class, OptionTypes::address);
         commandLine.registerConverter(Durability.class, OptionTypes::durability);
         commandLine.registerConverter(EngineKind.class, OptionTypes::engine);
+        commandLine.registerConverter(LogFormat.class, OptionTypes::logFormat);
     }
 
     /** A number of bytes. */
@@ -82,6 +83,15 @@ final class OptionTypes {
             default ->
                 throw new TypeConversionException(
                         "'%s' is not a durability: expected fsync, os or none".formatted(text));
+        };
+    }
+
+    static LogFormat logFormat(String text) {
+        return switch (text) {
+            case "text" -> LogFormat.TEXT;
+            case "json" -> LogFormat.JSON;
+            default ->
+                throw new TypeConversionException("'%s' is not a log format: expected text or json".formatted(text));
         };
     }
 

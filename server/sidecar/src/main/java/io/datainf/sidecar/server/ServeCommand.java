@@ -15,6 +15,7 @@ import io.datainf.sidecar.server.OptionTypes.Seconds;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -97,7 +98,8 @@ class ServeCommand implements Callable<Integer> {
             names = "--http",
             paramLabel = "HOST:PORT",
             defaultValue = "127.0.0.1:9464",
-            description = "/metrics, /healthz and /readyz; port 0 picks a free one. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Status page, /metrics, /healthz and /readyz; port 0 picks a free one. Default: ${DEFAULT-VALUE}")
     private InetSocketAddress http;
 
     @Option(
@@ -297,6 +299,28 @@ class ServeCommand implements Callable<Integer> {
             description = "How long running work may take after SIGTERM. Default: ${DEFAULT-VALUE}")
     private Seconds drainTimeout;
 
+    @Option(
+            names = "--log-format",
+            paramLabel = "FORMAT",
+            defaultValue = "text",
+            description = "text, or json: one object a line. Default: ${DEFAULT-VALUE}")
+    private LogFormat logFormat;
+
+    @Option(
+            names = "--otlp-endpoint",
+            paramLabel = "URL",
+            description = "Send traces to the OpenTelemetry collector there, as OTLP over HTTP: http://localhost:4318.")
+    private @Nullable URI otlpEndpoint;
+
+    @Option(
+            names = "--trace-sampling",
+            paramLabel = "RATIO",
+            defaultValue = "1",
+            description =
+                    "Share of the traces that begin in the server; where a client sends a traceparent, it has decided."
+                            + " Default: ${DEFAULT-VALUE}")
+    private double traceSampling;
+
     @SuppressWarnings("UnusedVariable") // ConfigFile reads it before the other options; here it is only declared
     @Option(names = ConfigFile.OPTION, paramLabel = "FILE", description = "YAML file with options.")
     private @Nullable Path config;
@@ -343,7 +367,10 @@ class ServeCommand implements Callable<Integer> {
                             maxQueryElements,
                             clientQuota()),
                     new QueryLimits(queryQueue, queryMemory.bytes(), solverMemory.bytes()),
-                    drainTimeout.duration());
+                    drainTimeout.duration(),
+                    otlpEndpoint == null
+                            ? Optional.empty()
+                            : Optional.of(new ServerConfig.Tracing(otlpEndpoint, traceSampling)));
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
         }
@@ -351,6 +378,7 @@ class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        logFormat.apply();
         Sidecar sidecar = Sidecar.start(config());
         // SIGTERM and SIGINT end the JVM with 143 and 130 after its hooks. A stop that was asked for and went well is
         // no

@@ -8,6 +8,7 @@ import io.datainf.sidecar.rpc.RpcLimits;
 import io.datainf.sidecar.rpc.SharedMemory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.URI;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
@@ -24,6 +25,7 @@ import java.util.Set;
  * @param rpcLimits what clients may send
  * @param queryLimits what queries may take
  * @param drainTimeout how long running work may take after SIGTERM
+ * @param tracing where traces go; empty: nowhere
  */
 record ServerConfig(
         Storage storage,
@@ -32,7 +34,8 @@ record ServerConfig(
         EngineOptions engine,
         RpcLimits rpcLimits,
         QueryLimits queryLimits,
-        Duration drainTimeout) {
+        Duration drainTimeout,
+        Optional<Tracing> tracing) {
 
     ServerConfig {
         if (threadCount < 1) {
@@ -40,6 +43,26 @@ record ServerConfig(
         }
         if (drainTimeout.isNegative()) {
             throw new IllegalArgumentException("drain-timeout is %s: expected 0 or more".formatted(drainTimeout));
+        }
+    }
+
+    /**
+     * Where traces go.
+     *
+     * @param endpoint of a collector that takes OTLP over HTTP
+     * @param sampling share of the traces that begin here, 0 to 1
+     */
+    record Tracing(URI endpoint, double sampling) {
+
+        Tracing {
+            String scheme = endpoint.getScheme();
+            if (endpoint.getHost() == null || !("http".equals(scheme) || "https".equals(scheme))) {
+                throw new IllegalArgumentException(
+                        "otlp-endpoint is '%s': expected http://HOST:PORT or https://HOST:PORT".formatted(endpoint));
+            }
+            if (!(sampling >= 0 && sampling <= 1)) {
+                throw new IllegalArgumentException("trace-sampling is %s: expected 0 to 1".formatted(sampling));
+            }
         }
     }
 

@@ -1,20 +1,33 @@
 package io.datainf.sidecar.server;
 
 import io.datainf.engine.influence.InfluenceCalculator;
+import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.store.Durability;
 import io.datainf.engine.store.StoreOptions;
 import io.datainf.sidecar.admin.AdminServer;
+import io.datainf.sidecar.admin.RecentErrors;
+import io.datainf.sidecar.admin.StatusPage;
+import io.datainf.sidecar.admin.StatusSources;
 import io.datainf.sidecar.metrics.ServerMetrics;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.rpc.GrpcFrontend;
 import io.datainf.sidecar.rpc.SharedMemory;
+import io.datainf.sidecar.tracing.OtlpTracing;
+import io.datainf.sidecar.tracing.Tracing;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
+import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -112,17 +125,14 @@ final class Sidecar implements AutoCloseable {
                 parts,
                 ServerSecurity.open(
                         config.listeners().security(), config.rpcLimits().client()));
+        RecentErrors errors = new RecentErrors();
+        opened(parts, LogReports.start(errors));
+        StatusPage status = new StatusPage(errors);
         AdminServer admin = opened(
                 parts,
-                AdminServer.start(config.listeners().http(), metrics::scrape, readiness::whyNot, security.forHttp()));
-        ServerConfig.Storage storage = config.storage();
-        RunRegistry runs = opened(
-                parts,
-                RunRegistry.open(
-                        storage.dataDirectory(),
-                        storage.memoryBudgetBytes(),
-                        metrics.store(),
-                        StoreOptions.DEFAULT.with(storage.durability(), storage.compaction())));
+                AdminServer.start(
+                        config.listeners().http(), metrics::scrape, readiness::whyNot, status, security.forHttp()));
+        RunRegistry runs = opened(parts, openRuns(config.storage(), metrics));
         metrics.watchStorage(runs::figures);
         metrics.showEngine(calculator.engineName());
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
@@ -133,18 +143,54 @@ final class Sidecar implements AutoCloseable {
                 parts,
                 new GrpcFrontend(
                         version, config.rpcLimits(), runs, queries, metrics.ingest(), sharedMemory, security.tokens()));
+        Tracing tracing = opened(parts, trace(config.tracing(), version));
         GrpcListeners listeners = opened(
                 parts,
                 GrpcListeners.start(
                         config.listeners(),
                         frontend,
-                        new MetricCollectingServerInterceptor(metrics.registry()),
+                        new GrpcListeners.Observation(
+                                new MetricCollectingServerInterceptor(metrics.registry()),
+                                tracing,
+                                new CallReports(errors)),
                         security.forGrpc()));
         metrics.watchConnections(listeners.connections()::openCount, listeners.connections()::refusedCount);
         metrics.watchWarmUp(opened(parts, KernelWarmUp.start(calculator))::isDone);
         Sidecar sidecar = new Sidecar(parts, config, readiness, frontend, listeners, admin);
+        status.show(new StatusSources(
+                sidecar.describe(version, calculator.engineName()),
+                runs,
+                metrics.activity()::figures,
+                frontend::inFlightBytes,
+                queries::queueDepth));
         sidecar.announce(version, calculator.engineName(), runs);
         return sidecar;
+    }
+
+    private static RunRegistry openRuns(ServerConfig.Storage storage, ServerMetrics metrics) throws IOException {
+        return RunRegistry.open(
+                storage.dataDirectory(),
+                storage.memoryBudgetBytes(),
+                metrics.store(),
+                StoreOptions.DEFAULT.with(storage.durability(), storage.compaction()));
+    }
+
+    private static Tracing trace(Optional<ServerConfig.Tracing> config, String version) {
+        return config.<Tracing>map(to -> OtlpTracing.start(to.endpoint(), to.sampling(), version))
+                .orElse(Tracing.OFF);
+    }
+
+    private StatusSources.Server describe(String version, String engine) {
+        List<String> addresses = new ArrayList<>();
+        addresses.add("gRPC " + ReadyFile.text(grpcAddress()));
+        config.listeners().unixSocket().ifPresent(path -> addresses.add("unix:" + path));
+        addresses.add("HTTP " + ReadyFile.text(httpAddress()));
+        return new StatusSources.Server(
+                version,
+                "%s, %d threads".formatted(engine, config.threadCount()),
+                addresses,
+                config.storage().dataDirectory().toAbsolutePath(),
+                Instant.now());
     }
 
     private static SharedMemory shareMemory(ServerConfig config) {
@@ -167,7 +213,8 @@ final class Sidecar implements AutoCloseable {
         readiness.serve(runs::writeTrouble);
         ServerConfig.Listeners addresses = config.listeners();
         LOG.info(
-                "datainf-server {} serves {} runs of {}: gRPC on {}{}, http://{}; engine {}, {} threads, {} MiB for rows",
+                "datainf-server {} serves {} runs of {}: gRPC on {}{}, http://{}; engine {}, {} threads,"
+                        + " rows in {}, {} MiB for them",
                 version,
                 runs.figures().runCount(),
                 config.storage().dataDirectory().toAbsolutePath(),
@@ -176,11 +223,20 @@ final class Sidecar implements AutoCloseable {
                 ReadyFile.text(httpAddress()),
                 engine,
                 config.threadCount(),
+                storableTypes(),
                 config.storage().memoryBudgetBytes() >> 20);
         if (addresses.readyFile().isPresent()) {
             ReadyFile.write(addresses.readyFile().get(), grpcAddress(), addresses.unixSocket(), httpAddress());
             parts.push(() -> Files.deleteIfExists(addresses.readyFile().get()));
         }
+    }
+
+    /** What runs may store their rows in; each says which. */
+    private static String storableTypes() {
+        return Arrays.stream(ElementType.values())
+                .filter(ElementType::storable)
+                .map(type -> type.name().toLowerCase(Locale.ROOT))
+                .collect(Collectors.joining(" or "));
     }
 
     private static <T extends AutoCloseable> T opened(Deque<AutoCloseable> parts, T part) {

@@ -18,6 +18,7 @@ import io.datainf.proto.v1.RunServiceGrpc;
 import io.datainf.sidecar.Await;
 import io.datainf.sidecar.query.QueryExecutor;
 import io.datainf.sidecar.query.QueryLimits;
+import io.datainf.sidecar.tracing.Tracing;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.netty.NettyChannelBuilder;
@@ -77,7 +78,7 @@ final class TestServer implements AutoCloseable {
         frontend = new GrpcFrontend("1.2.3", limits, runs, queries, events, SharedMemory.none(), Optional.empty());
         NettyServerBuilder builder =
                 NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-        frontend.configure(builder, true);
+        frontend.configure(builder, true, Tracing.OFF);
         server = builder.build().start();
         channel = newChannel();
     }

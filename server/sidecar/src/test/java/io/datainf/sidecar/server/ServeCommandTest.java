@@ -15,6 +15,7 @@ import io.datainf.sidecar.security.Quota;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -98,7 +99,10 @@ class ServeCommandTest {
                 "--query-queue=9",
                 "--query-memory=10GiB",
                 "--solver-memory=11MiB",
-                "--drain-timeout=1.5");
+                "--drain-timeout=1.5",
+                "--log-format=json",
+                "--otlp-endpoint=http://collector:4318",
+                "--trace-sampling=0.25");
 
         assertThat(config.storage().dataDirectory()).isEqualTo(Path.of("d"));
         assertThat(config.listeners().grpc().getPort()).isEqualTo(1);
@@ -116,6 +120,7 @@ class ServeCommandTest {
         assertThat(config.storage().durability()).isEqualTo(Durability.OS);
         assertThat(config.storage().compaction())
                 .isEqualTo(new CompactionOptions(0.5, Duration.ofSeconds(60), 1L << 20));
+        assertThat(config.tracing()).hasValue(new ServerConfig.Tracing(URI.create("http://collector:4318"), 0.25));
         assertThat(config.threadCount()).isEqualTo(4);
         assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
         assertThat(config.rpcLimits())
@@ -178,6 +183,8 @@ class ServeCommandTest {
         "--durability=ram, 'ram' is not a durability: expected fsync",
         "--drain-timeout=-1, drain-timeout is",
         "--query-queue=0, 0",
+        "--log-format=xml, 'xml' is not a log format: expected text or json",
+        "--otlp-endpoint=collector:4317, otlp-endpoint is 'collector:4317'",
         "--no-such-option, no-such-option",
     })
     void config_badOption_saysWhatIsWrong(String option, String message) {

@@ -130,6 +130,9 @@ class SidecarSecurityTest {
             assertThat(http(sidecar, "/metrics", Optional.empty())).isEqualTo(401);
             assertThat(http(sidecar, "/metrics", Optional.of("trainer-token"))).isEqualTo(401);
             assertThat(http(sidecar, "/metrics", Optional.of("root-token"))).isEqualTo(200);
+            assertThat(http(sidecar, "/", Optional.empty())).isEqualTo(401);
+            assertThat(http(sidecar, "/", Optional.of("trainer-token"))).isEqualTo(401);
+            assertThat(http(sidecar, "/", Optional.of("root-token"))).isEqualTo(200);
             assertThat(http(sidecar, "/readyz", Optional.empty())).isEqualTo(200);
 
             ManagedChannel plain = opened(NettyChannelBuilder.forAddress(sidecar.grpcAddress())

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.datainf.engine.store.DataDirectoryInUseException;
+import io.datainf.proto.v1.GetRunRequest;
+import io.datainf.proto.v1.RunServiceGrpc;
 import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
@@ -26,6 +29,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 /** The whole server in this JVM; what the launcher and signals add is tested by client/python against the distribution. */
 class SidecarTest {
@@ -60,6 +64,33 @@ class SidecarTest {
 
         assertThat(readyFile).doesNotExist();
         assertThat(socket).doesNotExist();
+    }
+
+    @Test
+    void statusPage_tellsOfTheServerAndOfRefusedCalls() throws Exception {
+        try (Sidecar sidecar = Sidecar.start(config("data"))) {
+            ManagedChannel channel = NettyChannelBuilder.forAddress(sidecar.grpcAddress())
+                    .usePlaintext()
+                    .build();
+            try {
+                assertThatThrownBy(() -> RunServiceGrpc.newBlockingStub(channel)
+                                .getRun(GetRunRequest.newBuilder()
+                                        .setRunId("no-such-run")
+                                        .build()))
+                        .isInstanceOf(StatusRuntimeException.class);
+            } finally {
+                channel.shutdownNow();
+            }
+            LoggerFactory.getLogger("a.b.Disk").warn("the disk is <slow>");
+
+            assertThat(page(sidecar, "/"))
+                    .contains(
+                            "<dd>gRPC " + ReadyFile.text(sidecar.grpcAddress()),
+                            "<dd>vector, 1 threads</dd>",
+                            "<th scope=\"row\">Data directory</th><td>" + folder.resolve("data"),
+                            "· GetRun · run no-such-run · 1 ×</span><br>NOT_FOUND: ",
+                            "· log WARN Disk · 1 ×</span><br>the disk is &lt;slow&gt;");
+        }
     }
 
     @Test

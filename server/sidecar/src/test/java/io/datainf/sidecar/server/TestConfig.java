@@ -33,7 +33,8 @@ final class TestConfig {
                 EngineOptions.DEFAULT,
                 RpcLimits.DEFAULT,
                 QueryLimits.DEFAULT,
-                Duration.ofSeconds(5));
+                Duration.ofSeconds(5),
+                Optional.empty());
     }
 
     /** With a Unix socket {@code grpc.sock} in the folder, and shared memory. */
