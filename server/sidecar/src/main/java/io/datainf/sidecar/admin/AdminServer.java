@@ -131,7 +131,7 @@ public final class AdminServer implements AutoCloseable {
         }
         String authorization = exchange.getRequestHeaders().getFirst("Authorization");
         Optional<Caller> caller =
-                scopes.isEmpty() ? Optional.of(Caller.unlimited("anybody")) : guard.caller(authorization, scopes);
+                scopes.isEmpty() ? Optional.of(HttpGuard.ANYBODY) : guard.caller(authorization, scopes);
         if (caller.isEmpty()) {
             exchange.getResponseHeaders().add("WWW-Authenticate", "Bearer");
             if (scopes.equals(STATUS)) {

@@ -1,6 +1,7 @@
 package io.datainf.sidecar.admin;
 
 import io.datainf.sidecar.security.Caller;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.Scope;
 import io.datainf.sidecar.security.TokenFile;
 import java.nio.charset.StandardCharsets;
@@ -23,7 +24,9 @@ public record HttpGuard(Optional<SSLContext> tls, boolean clientCertificates, Op
     /** Nothing. */
     public static final HttpGuard NONE = new HttpGuard(Optional.empty(), false, Optional.empty());
 
-    private static final Caller ANYBODY = Caller.unlimited("anybody");
+    /** Who asks where nobody need be known. */
+    static final Caller ANYBODY = Caller.trusted("anybody", Quota.DEFAULT);
+
     private static final String BASIC = "basic ";
 
     /**

@@ -14,6 +14,7 @@ import io.datainf.engine.run.SampleBatch;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.sidecar.metrics.ServerMetrics;
 import io.datainf.sidecar.security.Caller;
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.Scope;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -33,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class StatusPageTest {
 
-    private static final Caller ANYBODY = Caller.unlimited("anybody");
+    private static final Caller ANYBODY = Caller.trusted("anybody", Quota.DEFAULT);
     private static final Optional<String> NO_QUERY = Optional.empty();
     private static final String EVIL = "<script>alert('q_proj')</script>&\".lora_A";
 
@@ -150,7 +151,7 @@ class StatusPageTest {
         errors.add("Ingest", Optional.of("secret"), "of the other run");
         errors.add("Ingest", Optional.of("exp-1"), "of this run");
         errors.add("log ERROR RunSlot", Optional.empty(), "of nobody knows which");
-        Caller some = new Caller("some", Set.of(Scope.METRICS), List.of("exp-*"));
+        Caller some = new Caller("some", Set.of(Scope.METRICS), List.of("exp-*"), Quota.DEFAULT);
 
         String html = page.render(some, Optional.of("run=secret"));
 

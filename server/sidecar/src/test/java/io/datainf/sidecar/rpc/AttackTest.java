@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Calls made to hurt: each is refused by name, and the server goes on. */
 class AttackTest {
 
-    private static final int BOMB_BYTES = 512 << 20; // half a megabyte compressed
+    private static final int BOMB_BYTES = 64 << 20; // 64 KiB compressed
 
     @TempDir
     private Path dataDirectory;
