@@ -18,6 +18,11 @@ final class Quantities {
     }
 
     /** 1234567 as 1.23 MB. */
+    static String bytes(long value) {
+        return bytes((double) value);
+    }
+
+    /** 1234567 as 1.23 MB. */
     static String bytes(double value) {
         int unit = 0;
         double scaled = value;
