@@ -41,6 +41,7 @@ final class GrpcListeners implements AutoCloseable {
     private final EventLoopGroup acceptors = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
     private final List<Server> servers = new ArrayList<>();
+    private @Nullable Server health;
     private @Nullable UnixSocketFile socketFile;
 
     private GrpcListeners() {}
@@ -62,6 +63,9 @@ final class GrpcListeners implements AutoCloseable {
         GrpcListeners started = new GrpcListeners();
         try {
             started.bind(listeners.grpc(), EpollServerSocketChannel.class, frontend, interceptor, tls);
+            if (listeners.health().isPresent()) {
+                started.bindHealth(listeners.health().get(), frontend);
+            }
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
@@ -80,10 +84,15 @@ final class GrpcListeners implements AutoCloseable {
 
     /** The TCP address bound. */
     InetSocketAddress address() {
-        return (InetSocketAddress) servers.getFirst().getListenSockets().getFirst();
+        return addressOf(servers.getFirst());
     }
 
-    /** Takes no new calls; those that run go on. */
+    /** The address of health alone; empty: there is none. */
+    Optional<InetSocketAddress> healthAddress() {
+        return Optional.ofNullable(health).map(GrpcListeners::addressOf);
+    }
+
+    /** Takes no new calls; those that run go on, and so does health alone, which tells that the server stops. */
     void shutdown() {
         servers.forEach(Server::shutdown);
     }
@@ -103,6 +112,9 @@ final class GrpcListeners implements AutoCloseable {
             servers.forEach(Server::shutdownNow);
             Thread.currentThread().interrupt();
         }
+        if (health != null) {
+            health.shutdownNow();
+        }
         if (socketFile != null) {
             socketFile.close();
         }
@@ -117,7 +129,22 @@ final class GrpcListeners implements AutoCloseable {
             ServerInterceptor interceptor,
             Optional<SslContext> tls)
             throws IOException {
-        NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
+        NettyServerBuilder builder = builder(address, channelType);
+        tls.ifPresent(builder::sslContext);
+        frontend.configure(builder);
+        builder.intercept(interceptor);
+        servers.add(started(builder, address));
+    }
+
+    /** Not counted in the metrics of calls: probes would be most of them. */
+    private void bindHealth(InetSocketAddress address, GrpcFrontend frontend) throws IOException {
+        NettyServerBuilder builder = builder(address, EpollServerSocketChannel.class);
+        frontend.configureHealth(builder);
+        health = started(builder, address);
+    }
+
+    private NettyServerBuilder builder(SocketAddress address, Class<? extends ServerChannel> channelType) {
+        return NettyServerBuilder.forAddress(address)
                 .channelType(channelType)
                 .bossEventLoopGroup(acceptors)
                 .workerEventLoopGroup(workers)
@@ -127,11 +154,15 @@ final class GrpcListeners implements AutoCloseable {
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveTime(LEAST_CLIENT_KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true);
-        tls.ifPresent(builder::sslContext);
-        frontend.configure(builder);
-        builder.intercept(interceptor);
+    }
+
+    private static InetSocketAddress addressOf(Server server) {
+        return (InetSocketAddress) server.getListenSockets().getFirst();
+    }
+
+    private static Server started(NettyServerBuilder builder, SocketAddress address) throws IOException {
         try {
-            servers.add(builder.build().start());
+            return builder.build().start();
         } catch (IOException e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
             throw new IOException("cannot listen on %s: %s".formatted(address, cause.getMessage()), e);

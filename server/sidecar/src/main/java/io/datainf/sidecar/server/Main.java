@@ -43,8 +43,11 @@ public final class Main implements Runnable {
     static int run(String[] arguments, Map<String, String> environment) {
         CommandLine main = commandLine();
         CommandLine serve = Objects.requireNonNull(main.getSubcommands().get("serve"));
+        CommandLine health = Objects.requireNonNull(main.getSubcommands().get("health"));
         try {
-            serve.setDefaultValueProvider(ConfigFile.of(serve, arguments, environment));
+            ConfigFile config = ConfigFile.of(serve, arguments, environment);
+            serve.setDefaultValueProvider(config);
+            health.setDefaultValueProvider(config);
         } catch (ParameterException e) {
             main.getErr().println("datainf-server: " + e.getMessage());
             return CommandLine.ExitCode.USAGE;
@@ -58,10 +61,13 @@ public final class Main implements Runnable {
         CommandLine serve = new CommandLine(new ServeCommand());
         serve.getCommandSpec().versionProvider(new Version());
         main.addSubcommand(serve);
+        CommandLine health = new CommandLine(new HealthCommand());
+        main.addSubcommand(health);
         main.addSubcommand(new VerifyCommand());
         main.addSubcommand(new CompactCommand());
         main.addSubcommand(new TokenCommand());
         OptionTypes.register(serve);
+        OptionTypes.register(health);
         main.setParameterExceptionHandler((e, arguments) -> {
             CommandLine command = e.getCommandLine();
             command.getErr().println("datainf-server: " + e.getMessage());
@@ -83,7 +89,7 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "a command is missing: expected serve, verify, compact or token");
+                spec.commandLine(), "a command is missing: expected serve, health, verify, compact or token");
     }
 
     /** Our version, from the manifest of our jar. */

@@ -69,6 +69,7 @@ record ServerConfig(
      * @param unixSocketMode who may do what with that socket; writing is connecting
      * @param sharedMemory what writers on that socket may share
      * @param http TCP address for operators; port 0 picks a free one
+     * @param health TCP address of gRPC health alone, for everybody, in plain text; empty: none
      * @param security what stands before the TCP addresses
      * @param readyFile file that gets the addresses once the server serves
      */
@@ -78,6 +79,7 @@ record ServerConfig(
             Set<PosixFilePermission> unixSocketMode,
             SharedMemory.Options sharedMemory,
             InetSocketAddress http,
+            Optional<InetSocketAddress> health,
             Security security,
             Optional<Path> readyFile) {
 
@@ -85,19 +87,25 @@ record ServerConfig(
             unixSocketMode = Set.copyOf(unixSocketMode);
             requireSafe("listen", grpc, security);
             requireSafe("http", http, security);
+            health.ifPresent(address -> requireResolved("health", address));
         }
 
         private static void requireSafe(String option, InetSocketAddress address, Security security) {
-            InetAddress host = address.getAddress();
-            if (host == null) {
-                throw new IllegalArgumentException(
-                        "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
-            }
+            InetAddress host = requireResolved(option, address);
             if (!security.suffices() && !host.isLoopbackAddress()) {
                 throw new IllegalArgumentException(("%s is %s: beyond loopback, expected --tls-cert and --tls-key, and"
                                 + " --tokens or --tls-client-ca; or --insecure, to let everybody in there all the same")
                         .formatted(option, address.getHostString()));
             }
+        }
+
+        private static InetAddress requireResolved(String option, InetSocketAddress address) {
+            InetAddress host = address.getAddress();
+            if (host == null) {
+                throw new IllegalArgumentException(
+                        "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
+            }
+            return host;
         }
     }
 

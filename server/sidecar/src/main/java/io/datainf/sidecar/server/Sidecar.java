@@ -15,6 +15,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,6 +65,11 @@ final class Sidecar implements AutoCloseable {
     /** The address of gRPC over TCP. */
     InetSocketAddress grpcAddress() {
         return listeners.address();
+    }
+
+    /** The address of health alone; empty: there is none. */
+    Optional<InetSocketAddress> healthAddress() {
+        return listeners.healthAddress();
     }
 
     /** The address for operators. */

@@ -14,6 +14,7 @@ import io.datainf.sidecar.rpc.SharedMemory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,6 +53,7 @@ class ServeCommandTest {
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("/dev/shm"), 512L << 20, PosixFilePermissions.fromString("rw-------")));
         assertThat(config.listeners().security()).isEqualTo(ServerConfig.Security.NONE);
+        assertThat(config.listeners().health()).isEmpty();
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
         assertThat(config.storage().durability()).isEqualTo(Durability.FSYNC);
@@ -78,6 +80,7 @@ class ServeCommandTest {
                 "--shared-memory=12MiB",
                 "--shared-memory-dir=m",
                 "--http=localhost:2",
+                "--health=0.0.0.0:3",
                 "--insecure",
                 "--ready-file=r",
                 "--memory-budget=3GiB",
@@ -101,6 +104,7 @@ class ServeCommandTest {
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("m"), 12L << 20, PosixFilePermissions.fromString("rw-rw----")));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
+        assertThat(config.listeners().health()).hasValue(new InetSocketAddress("0.0.0.0", 3));
         assertThat(config.listeners().security().insecure()).isTrue();
         assertThat(config.listeners().readyFile()).hasValue(Path.of("r"));
         assertThat(config.storage().memoryBudgetBytes()).isEqualTo(3L << 30);

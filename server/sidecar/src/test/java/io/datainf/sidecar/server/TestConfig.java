@@ -36,7 +36,7 @@ final class TestConfig {
                 Duration.ofSeconds(5));
     }
 
-    /** With a Unix socket {@code grpc.sock} in the folder, and shared memory. */
+    /** With a Unix socket {@code grpc.sock} in the folder, shared memory, and health alone on a port. */
     static ServerConfig.Listeners listeners(
             Path folder,
             InetSocketAddress grpc,
@@ -49,6 +49,7 @@ final class TestConfig {
                 OWNER,
                 new SharedMemory.Options(Path.of("/dev/shm"), 64L << 20, OWNER),
                 http,
+                Optional.of(ANY_PORT),
                 security,
                 readyFile);
     }
