@@ -1,4 +1,4 @@
-"""The chart, rendered by Helm with several values and validated against the schemas of Kubernetes."""
+"""The chart, rendered by Helm and validated against the schemas of Kubernetes."""
 
 import re
 import shutil
@@ -138,9 +138,7 @@ def test_sidecar_is_native_without_rights_and_probed_by_grpc(path: Path) -> None
     port = int(environment(sidecar)["DATAINF_HEALTH"].rsplit(":", 1)[1])
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert sidecar[probe]["grpc"] == {"port": port}
-    assert pod["terminationGracePeriodSeconds"] > int(
-        environment(sidecar)["DATAINF_DRAIN_TIMEOUT"]
-    )
+    assert pod["terminationGracePeriodSeconds"] > int(environment(sidecar)["DATAINF_DRAIN_TIMEOUT"])
 
 
 @pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
