@@ -48,12 +48,14 @@ server_is_current() {
     is_current "$newest" "$root/pom.xml" "$root/proto" "$root/server"
 }
 
-# maven_package MODULES LOG: builds modules, separated by commas, and what they need, without tests.
+# maven_package MODULES LOG [OPTION...]: builds modules, separated by commas, and what they need, without tests.
 maven_package() {
+    local modules=$1 log=$2
+    shift 2
     command -v mvn >/dev/null || fail "no mvn found: install Maven 3.8 or newer, for example the package maven"
-    if ! (cd "$root" && mvn -B package -Dmaven.test.skip=true -pl "$1" -am) >"$2" 2>&1; then
-        grep -v '^\[INFO\]' "$2" | tail -n 60 >&2
-        fail "$1 cannot be built: see above and $2"
+    if ! (cd "$root" && mvn -B package -Dmaven.test.skip=true "$@" -pl "$modules" -am) >"$log" 2>&1; then
+        grep -v '^\[INFO\]' "$log" | tail -n 60 >&2
+        fail "$modules cannot be built: see above and $log"
     fi
     touch "$launcher"
 }

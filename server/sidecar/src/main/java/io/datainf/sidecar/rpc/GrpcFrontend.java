@@ -36,6 +36,10 @@ public final class GrpcFrontend implements AutoCloseable {
     private static final int MIN_THREADS = 4;
     private static final int MAX_METADATA_BYTES = 16 << 10;
     private static final int FLOW_CONTROL_WINDOW_BYTES = 1 << 20;
+    // A request is the name of a service.
+    private static final int HEALTH_MESSAGE_BYTES = 1 << 10;
+    private static final int HEALTH_WINDOW_BYTES = 64 << 10;
+    private static final int HEALTH_CALLS = 8;
     private static final List<String> SERVICES = List.of(
             HealthStatusManager.SERVICE_NAME_ALL_SERVICES,
             RunServiceGrpc.SERVICE_NAME,
@@ -119,6 +123,15 @@ public final class GrpcFrontend implements AutoCloseable {
         builder.maxInboundMessageSize(limits.transportMessageBytes())
                 .maxInboundMetadataSize(MAX_METADATA_BYTES)
                 .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
+                .executor(callbacks);
+    }
+
+    /** Puts health alone on a server that is being built, which everybody may ask. */
+    public void configureHealth(NettyServerBuilder builder) {
+        builder.addService(health.getHealthService())
+                .maxInboundMessageSize(HEALTH_MESSAGE_BYTES)
+                .flowControlWindow(HEALTH_WINDOW_BYTES)
+                .maxConcurrentCallsPerConnection(HEALTH_CALLS)
                 .executor(callbacks);
     }
 

@@ -51,6 +51,7 @@ final class GrpcListeners implements AutoCloseable {
     private final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(EpollIoHandler.newFactory());
     private final ConnectionLimit connections;
     private final List<Server> servers = new ArrayList<>();
+    private @Nullable Server health;
     private @Nullable UnixSocketFile socketFile;
 
     private GrpcListeners(ConnectionLimit connections) {
@@ -82,6 +83,9 @@ final class GrpcListeners implements AutoCloseable {
             InetSocketAddress grpc = listeners.grpc();
             boolean reflection = listeners.reflection() || grpc.getAddress().isLoopbackAddress();
             started.bind(grpc, EpollServerSocketChannel::new, frontend, reflection, observation, tls);
+            if (listeners.health().isPresent()) {
+                started.bindHealth(listeners.health().get(), frontend);
+            }
             if (listeners.unixSocket().isPresent()) {
                 UnixSocketFile socket =
                         UnixSocketFile.prepare(listeners.unixSocket().get());
@@ -101,7 +105,7 @@ final class GrpcListeners implements AutoCloseable {
 
     /** The TCP address bound. */
     InetSocketAddress address() {
-        return (InetSocketAddress) servers.getFirst().getListenSockets().getFirst();
+        return addressOf(servers.getFirst());
     }
 
     /** The connections that are open. */
@@ -109,7 +113,12 @@ final class GrpcListeners implements AutoCloseable {
         return connections;
     }
 
-    /** Takes no new calls; those that run go on. */
+    /** The address of health alone; empty: there is none. */
+    Optional<InetSocketAddress> healthAddress() {
+        return Optional.ofNullable(health).map(GrpcListeners::addressOf);
+    }
+
+    /** Takes no new calls; those that run go on, and so does health alone, which tells that the server stops. */
     void shutdown() {
         servers.forEach(Server::shutdown);
     }
@@ -128,6 +137,9 @@ final class GrpcListeners implements AutoCloseable {
         } catch (InterruptedException e) {
             servers.forEach(Server::shutdownNow);
             Thread.currentThread().interrupt();
+        }
+        if (health != null) {
+            health.shutdownNow();
         }
         if (socketFile != null) {
             socketFile.close();
@@ -149,8 +161,23 @@ final class GrpcListeners implements AutoCloseable {
             Observation observation,
             Optional<SslContext> tls)
             throws IOException {
-        NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
-                .channelFactory(() -> limited(channels.get()))
+        NettyServerBuilder builder = builder(address, () -> limited(channels.get()));
+        tls.ifPresent(builder::sslContext);
+        frontend.configure(builder, reflection, observation.tracing(), observation.reports());
+        builder.intercept(observation.metrics());
+        servers.add(started(builder, address));
+    }
+
+    /** Not counted in the metrics of calls: probes would be most of them. */
+    private void bindHealth(InetSocketAddress address, GrpcFrontend frontend) throws IOException {
+        NettyServerBuilder builder = builder(address, EpollServerSocketChannel::new);
+        frontend.configureHealth(builder);
+        health = started(builder, address);
+    }
+
+    private NettyServerBuilder builder(SocketAddress address, Supplier<? extends ServerChannel> channels) {
+        return NettyServerBuilder.forAddress(address)
+                .channelFactory(channels::get)
                 .bossEventLoopGroup(acceptors)
                 .workerEventLoopGroup(workers)
                 .withChildOption(
@@ -162,11 +189,15 @@ final class GrpcListeners implements AutoCloseable {
                 .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS)
                 .maxConnectionIdle(IDLE_MINUTES, TimeUnit.MINUTES)
                 .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
-        tls.ifPresent(builder::sslContext);
-        frontend.configure(builder, reflection, observation.tracing(), observation.reports());
-        builder.intercept(observation.metrics());
+    }
+
+    private static InetSocketAddress addressOf(Server server) {
+        return (InetSocketAddress) server.getListenSockets().getFirst();
+    }
+
+    private static Server started(NettyServerBuilder builder, SocketAddress address) throws IOException {
         try {
-            servers.add(builder.build().start());
+            return builder.build().start();
         } catch (IOException e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
             throw new IOException("cannot listen on %s: %s".formatted(address, cause.getMessage()), e);

@@ -51,6 +51,9 @@ public final class Main implements Runnable {
             for (CommandLine command : withOptionsOfServe(main)) {
                 command.setDefaultValueProvider(ConfigFile.of(command, arguments, environment));
             }
+            CommandLine serve = Objects.requireNonNull(main.getSubcommands().get("serve"));
+            Objects.requireNonNull(main.getSubcommands().get("health"))
+                    .setDefaultValueProvider(ConfigFile.of(serve, arguments, environment));
         } catch (ParameterException e) {
             main.getErr().println("datainf-server: " + e.getMessage());
             return CommandLine.ExitCode.USAGE;
@@ -64,9 +67,12 @@ public final class Main implements Runnable {
         main.addSubcommand(new ServeCommand());
         main.addSubcommand(new DoctorCommand());
         main.addSubcommand(new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCommand.Validate()));
+        CommandLine health = new CommandLine(new HealthCommand());
+        main.addSubcommand(health);
         main.addSubcommand(new VerifyCommand());
         main.addSubcommand(new CompactCommand());
         main.addSubcommand(new TokenCommand());
+        OptionTypes.register(health);
         for (CommandLine command : withOptionsOfServe(main)) {
             command.getCommandSpec().versionProvider(new Version());
             OptionTypes.register(command);
@@ -104,7 +110,8 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "a command is missing: expected serve, doctor, config, verify, compact or token");
+                spec.commandLine(),
+                "a command is missing: expected serve, health, doctor, config, verify, compact or token");
     }
 
     /** Our version, from the manifest of our jar. */

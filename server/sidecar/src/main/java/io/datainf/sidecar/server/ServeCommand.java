@@ -103,6 +103,14 @@ class ServeCommand implements Callable<Integer> {
     private InetSocketAddress http;
 
     @Option(
+            names = "--health",
+            paramLabel = "HOST:PORT",
+            description =
+                    "gRPC health, and nothing else, in plain text and for everybody, whatever the options below say:"
+                            + " for probes of Kubernetes, which speak no TLS. Default: none.")
+    private @Nullable InetSocketAddress health;
+
+    @Option(
             names = "--tls-cert",
             paramLabel = "FILE",
             description = "TLS on the TCP addresses: certificate chain, PEM. Files are looked at again every 20 s;"
@@ -354,6 +362,7 @@ class ServeCommand implements Callable<Integer> {
                             http,
                             maxConnections,
                             reflection,
+                            Optional.ofNullable(health),
                             new ServerConfig.Security(tls(), Optional.ofNullable(tokens), insecure),
                             Optional.ofNullable(readyFile)),
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,

@@ -94,6 +94,7 @@ record ServerConfig(
      * @param http TCP address for operators; port 0 picks a free one
      * @param maxConnections of gRPC that may be open, over all addresses; at least 1
      * @param reflection whether the gRPC services describe themselves beyond loopback, too
+     * @param health TCP address of gRPC health alone, for everybody, in plain text; empty: none
      * @param security what stands before the TCP addresses
      * @param readyFile file that gets the addresses once the server serves
      */
@@ -105,6 +106,7 @@ record ServerConfig(
             InetSocketAddress http,
             int maxConnections,
             boolean reflection,
+            Optional<InetSocketAddress> health,
             Security security,
             Optional<Path> readyFile) {
 
@@ -116,19 +118,25 @@ record ServerConfig(
             }
             requireSafe("listen", grpc, security);
             requireSafe("http", http, security);
+            health.ifPresent(address -> requireResolved("health", address));
         }
 
         private static void requireSafe(String option, InetSocketAddress address, Security security) {
-            InetAddress host = address.getAddress();
-            if (host == null) {
-                throw new IllegalArgumentException(
-                        "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
-            }
+            InetAddress host = requireResolved(option, address);
             if (!security.suffices() && !host.isLoopbackAddress()) {
                 throw new IllegalArgumentException(("%s is %s: beyond loopback, expected --tls-cert and --tls-key, and"
                                 + " --tokens or --tls-client-ca; or --insecure, to let everybody in there all the same")
                         .formatted(option, address.getHostString()));
             }
+        }
+
+        private static InetAddress requireResolved(String option, InetSocketAddress address) {
+            InetAddress host = address.getAddress();
+            if (host == null) {
+                throw new IllegalArgumentException(
+                        "%s names host '%s', which cannot be resolved".formatted(option, address.getHostString()));
+            }
+            return host;
         }
     }
 

@@ -84,6 +84,11 @@ final class Sidecar implements AutoCloseable {
         return listeners.connections().openCount();
     }
 
+    /** The address of health alone; empty: there is none. */
+    Optional<InetSocketAddress> healthAddress() {
+        return listeners.healthAddress();
+    }
+
     /** The address for operators. */
     InetSocketAddress httpAddress() {
         return admin.address();

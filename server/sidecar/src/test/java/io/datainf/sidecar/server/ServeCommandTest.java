@@ -15,6 +15,7 @@ import io.datainf.sidecar.security.Quota;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -54,6 +55,7 @@ class ServeCommandTest {
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("/dev/shm"), 512L << 20, PosixFilePermissions.fromString("rw-------")));
         assertThat(config.listeners().security()).isEqualTo(ServerConfig.Security.NONE);
+        assertThat(config.listeners().health()).isEmpty();
         assertThat(config.listeners().readyFile()).isEmpty();
         assertThat(config.storage().memoryBudgetBytes()).isPositive();
         assertThat(config.storage().durability()).isEqualTo(Durability.FSYNC);
@@ -80,6 +82,7 @@ class ServeCommandTest {
                 "--shared-memory=12MiB",
                 "--shared-memory-dir=m",
                 "--http=localhost:2",
+                "--health=0.0.0.0:3",
                 "--insecure",
                 "--reflection",
                 "--max-connections=12",
@@ -112,6 +115,7 @@ class ServeCommandTest {
                 .isEqualTo(new SharedMemory.Options(
                         Path.of("m"), 12L << 20, PosixFilePermissions.fromString("rw-rw----")));
         assertThat(config.listeners().http().getPort()).isEqualTo(2);
+        assertThat(config.listeners().health()).hasValue(new InetSocketAddress("0.0.0.0", 3));
         assertThat(config.listeners().security().insecure()).isTrue();
         assertThat(config.listeners().reflection()).isTrue();
         assertThat(config.listeners().maxConnections()).isEqualTo(12);

@@ -23,6 +23,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.MetadataUtils;
@@ -42,6 +43,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -135,12 +137,44 @@ class SidecarSecurityTest {
             assertThat(http(sidecar, "/", Optional.of("root-token"))).isEqualTo(200);
             assertThat(http(sidecar, "/readyz", Optional.empty())).isEqualTo(200);
 
+            assertThat(health(sidecar, "cert.pem")).isEqualTo(0);
+            X509Bundle other = new CertificateBuilder()
+                    .subject("CN=localhost")
+                    .setIsCertificateAuthority(true)
+                    .buildSelfSigned();
+            Files.writeString(folder.resolve("other.pem"), other.getCertificatePEM());
+            assertThat(health(sidecar, "other.pem")).isEqualTo(1);
+
             ManagedChannel plain = opened(NettyChannelBuilder.forAddress(sidecar.grpcAddress())
                     .usePlaintext()
                     .build());
             assertThatThrownBy(() -> RunServiceGrpc.newBlockingStub(plain).getRun(get("exp-1")))
                     .satisfies(
                             e -> assertThat(Status.fromThrowable(e).getCode()).isEqualTo(Status.Code.UNAVAILABLE));
+        }
+    }
+
+    @Test
+    void healthAlone_needsNothingAndAllowsNothingElse() throws Exception {
+        ServerConfig.Security security = new ServerConfig.Security(
+                Optional.of(new ServerConfig.TlsFiles(
+                        folder.resolve("cert.pem"), folder.resolve("key.pem"), Optional.of(folder.resolve("ca.pem")))),
+                Optional.of(folder.resolve("tokens.yaml")),
+                false);
+        try (Sidecar sidecar = Sidecar.start(config(security))) {
+            ManagedChannel plain = opened(
+                    NettyChannelBuilder.forAddress(sidecar.healthAddress().orElseThrow())
+                            .usePlaintext()
+                            .build());
+
+            assertThat(HealthGrpc.newBlockingStub(plain)
+                            .check(HealthCheckRequest.getDefaultInstance())
+                            .getStatus())
+                    .isEqualTo(ServingStatus.SERVING);
+            assertDenied(
+                    () -> RunServiceGrpc.newBlockingStub(plain).listRuns(ListRunsRequest.getDefaultInstance()),
+                    Status.Code.UNIMPLEMENTED,
+                    "RunService");
         }
     }
 
@@ -236,6 +270,17 @@ class SidecarSecurityTest {
             assertThat(status.getCode()).describedAs(status.toString()).isEqualTo(code);
             assertThat(status.getDescription()).contains(message);
         });
+    }
+
+    /** The exit code of the command that trusts what is in a file. */
+    private int health(Sidecar sidecar, String certificate) {
+        return Main.run(
+                new String[] {"health"},
+                Map.of(
+                        "DATAINF_HTTP",
+                        ReadyFile.text(sidecar.httpAddress()),
+                        "DATAINF_TLS_CERT",
+                        folder.resolve(certificate).toString()));
     }
 
     private static void assertTurnedAway(ManagedChannel channel) {

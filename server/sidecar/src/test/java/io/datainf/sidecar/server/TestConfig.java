@@ -37,7 +37,7 @@ final class TestConfig {
                 Optional.empty());
     }
 
-    /** With a Unix socket {@code grpc.sock} in the folder, and shared memory. */
+    /** With a Unix socket {@code grpc.sock} in the folder, shared memory, and health alone on a port. */
     static ServerConfig.Listeners listeners(
             Path folder,
             InetSocketAddress grpc,
@@ -52,6 +52,7 @@ final class TestConfig {
                 http,
                 100,
                 false,
+                Optional.of(ANY_PORT),
                 security,
                 readyFile);
     }
