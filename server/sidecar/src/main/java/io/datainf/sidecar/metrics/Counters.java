@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * What the counters were at one moment.
@@ -32,8 +33,10 @@ record Counters(
 
         ActivityFigures.Method since(OfMethod before, String method) {
             Map<String, ActivityFigures.Latency> latencies = new LinkedHashMap<>();
-            stages.forEach((stage, counts) ->
-                    latencies.put(stage, counts.since(before.stages.get(stage)).latency()));
+            stages.forEach((stage, counts) -> latencies.put(
+                    stage,
+                    counts.since(Objects.requireNonNull(before.stages.get(stage)))
+                            .latency()));
             return new ActivityFigures.Method(
                     method, Math.round(answered - before.answered), Math.round(failed - before.failed), latencies);
         }
@@ -79,7 +82,8 @@ record Counters(
      */
     ActivityFigures figuresSince(Counters before, Counters first, List<Double> history) {
         List<ActivityFigures.Method> counted = new ArrayList<>();
-        methods.forEach((method, now) -> counted.add(now.since(first.methods.get(method), method)));
+        methods.forEach(
+                (method, now) -> counted.add(now.since(Objects.requireNonNull(first.methods.get(method)), method)));
         return new ActivityFigures(
                 (nanos - first.nanos) / NANOS_PER_SECOND,
                 writers,

@@ -2,6 +2,7 @@ package io.datainf.sidecar.admin;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.datainf.sidecar.security.Quota;
 import io.datainf.sidecar.security.TokenFile;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -126,7 +127,7 @@ class AdminServerTest {
                 - {name: a, sha256: "%s", scopes: [admin]}
                 - {name: q, sha256: "%s", scopes: [query, ingest]}
                 """.formatted(TokenFile.hash("metrics:1"), TokenFile.hash("admin-1"), TokenFile.hash("query-1")));
-        HttpGuard guard = new HttpGuard(Optional.empty(), false, Optional.of(TokenFile.open(file)));
+        HttpGuard guard = new HttpGuard(Optional.empty(), false, Optional.of(TokenFile.open(file, Quota.DEFAULT)));
         server.close();
         server = AdminServer.start(
                 new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),

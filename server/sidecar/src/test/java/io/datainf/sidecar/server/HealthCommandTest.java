@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.datainf.sidecar.admin.AdminServer;
 import io.datainf.sidecar.admin.HttpGuard;
+import io.datainf.sidecar.admin.RecentErrors;
+import io.datainf.sidecar.admin.StatusPage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -81,7 +83,8 @@ class HealthCommandTest {
     }
 
     private AdminServer server() throws IOException {
-        return AdminServer.start(TestConfig.ANY_PORT, type -> "", readiness::whyNot, HttpGuard.NONE);
+        return AdminServer.start(
+                TestConfig.ANY_PORT, type -> "", readiness::whyNot, new StatusPage(new RecentErrors()), HttpGuard.NONE);
     }
 
     private int run(String option) {
