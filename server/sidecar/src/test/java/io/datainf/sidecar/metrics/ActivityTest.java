@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.datainf.engine.influence.InfluenceMethod;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -85,7 +86,7 @@ class ActivityTest {
         assertThat(method.failedCount()).isEqualTo(1);
         assertThat(method.stages()).containsOnlyKeys("queue", "compute", "respond");
         ActivityFigures.Latency compute = method.stages().get("compute");
-        assertThat(compute.count()).isEqualTo(100);
+        assertThat(Objects.requireNonNull(compute).count()).isEqualTo(100);
         assertThat(compute.medianSeconds()).isBetween(0.025, 0.05);
         assertThat(compute.p99Seconds()).isBetween(0.5, 1.0);
     }
