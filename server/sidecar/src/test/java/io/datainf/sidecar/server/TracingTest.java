@@ -123,7 +123,9 @@ class TracingTest {
             createRun(channel);
             assertThatThrownBy(() -> query(channel)).isInstanceOf(StatusRuntimeException.class);
             BlockingClientCall<IngestRequest, IngestResponse> call = open(channel);
-            boolean taken = call.write(batch(7));
+            IngestRequest.Builder damaged = batch(1).toBuilder();
+            damaged.getBatchBuilder().setCrc32C(1);
+            boolean taken = call.write(damaged.build());
             assertThat(taken).isTrue();
             assertThatThrownBy(call::read).hasMessageContaining("batch");
             channel.shutdownNow();
@@ -134,7 +136,7 @@ class TracingTest {
             assertThat(query.getStatus().getMessage()).isEqualTo("EmptyRunException");
             assertThat(OtlpReceiver.attributes(query.getAttributesList())).containsEntry("datainf.run", "run");
             Span batch = collector.await("ingest batch", 1).getFirst();
-            assertThat(batch.getStatus().getMessage()).isEqualTo("BatchOutOfOrderException");
+            assertThat(batch.getStatus().getMessage()).isEqualTo("ChecksumMismatchException");
         }
         assertNoSecrets();
     }
