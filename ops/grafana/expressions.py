@@ -1,6 +1,6 @@
 """Asks a Prometheus each expression of the dashboard; each must return series.
 
-    expressions.py http://127.0.0.1:9090
+expressions.py http://127.0.0.1:9090
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ VARIABLES = {"$__rate_interval": "1m", "$instance": ".*"}
 
 
 def expressions() -> list[str]:
+    """What the panels show, with variables filled in."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     found = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     for variable, value in VARIABLES.items():
@@ -25,12 +26,14 @@ def expressions() -> list[str]:
 
 
 def series(prometheus: str, expression: str) -> int:
+    """How many series an expression returns."""
     query = urllib.parse.urlencode({"query": expression})
-    with urllib.request.urlopen(f"{prometheus}/api/v1/query?{query}") as answer:
+    with urllib.request.urlopen(f"{prometheus}/api/v1/query?{query}") as answer:  # noqa: S310 - the one that asks chooses the address
         return len(json.load(answer)["data"]["result"])
 
 
 def main() -> None:
+    """Asks them all."""
     empty = [expression for expression in expressions() if series(sys.argv[1], expression) == 0]
     if empty:
         raise SystemExit("no series: " + "; ".join(empty))
