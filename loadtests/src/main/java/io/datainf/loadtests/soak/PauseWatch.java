@@ -61,8 +61,8 @@ final class PauseWatch implements AutoCloseable {
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         stopped = true;
-        thread.join();
+        thread.interrupt();
     }
 }

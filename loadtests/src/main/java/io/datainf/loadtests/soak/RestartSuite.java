@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /**
  * The suite "restart"; {@code loadtests/run restart} starts it. A server is stopped by SIGTERM and started again, as an update does, while
@@ -26,6 +28,9 @@ public final class RestartSuite {
     private static final Duration CALM = Duration.ofSeconds(15); // the kernels are warm again
     private static final double MOST_PAUSE_SECONDS = 5;
 
+    // As in FaultSuite.
+    private static final Logger NETTY = Logger.getLogger("io.netty.bootstrap");
+
     private RestartSuite() {}
 
     /**
@@ -34,6 +39,7 @@ public final class RestartSuite {
      * @param arguments none, or --quick
      */
     public static void main(String[] arguments) throws Exception {
+        NETTY.setLevel(Level.SEVERE);
         int rounds = SuiteArguments.quick(arguments) ? QUICK_ROUNDS : LONG_ROUNDS;
         Path launcher = Path.of(Objects.requireNonNull(System.getProperty("datainf.server"), "datainf.server"));
         List<Figure> figures;
@@ -72,8 +78,8 @@ public final class RestartSuite {
                     "longest time without an acknowledgement, median of restarts", pauses.get(pauses.size() / 2), "s"));
             figures.add(Figure.atMost(
                     "longest time without an acknowledgement, worst", pauses.getLast(), "s", MOST_PAUSE_SECONDS));
-            figures.add(
-                    Figure.atLeast("queries answered meanwhile, none failed for good", asking.stop(), "queries", 1));
+            figures.add(Figure.atLeast(
+                    "queries answered meanwhile, none failed for good", (double) asking.stop(), "queries", 1));
             figures.addAll(new StoredCheck(writers).read(client, RUN_ID));
         } finally {
             writers.forEach(SoakWriter::close);
