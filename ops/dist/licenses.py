@@ -6,7 +6,8 @@ SBOM is what cyclonedx-maven-plugin wrote, with the texts of licences. Writes to
 
     sbom.cdx.json               the same without those texts
     licenses/THIRD-PARTY.txt    each jar, its licences and where their texts are
-    licenses/NAME/              what the jar itself says: its files LICENSE, NOTICE, COPYRIGHT
+    licenses/NAME/              what the jar itself says: its files LICENSE, NOTICE, COPYRIGHT; where it carries none,
+                                what its project says: the files in notices/ beside this script
     licenses/texts/ID.txt       the texts of the licences, by SPDX id
 
 Fails if a jar is not in the SBOM, or if nothing says under which licence it is.
@@ -15,6 +16,7 @@ Fails if a jar is not in the SBOM, or if nothing says under which licence it is.
 import base64
 import json
 import re
+import shutil
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 LICENSE_FILE = re.compile(r"(^|/)(LICENSE|LICENCE|NOTICE|COPYING|COPYRIGHT)[^/]*$", re.IGNORECASE)
+NOTICES = Path(__file__).parent / "notices"
 OWN_GROUP = "io.datainf"
 
 
@@ -55,8 +58,8 @@ def licences_of(component: dict[str, Any]) -> list[Licence]:
     return found
 
 
-def copy_files(jar: Path, folder: Path) -> list[str]:
-    """Copies what a jar says of its licence into a folder; returns the names of the files."""
+def copy_files(jar: Path, notices: Path, folder: Path) -> list[str]:
+    """Copies what a jar or else NOTICES says of its licence into a folder; returns the names of the files."""
     names = []
     with zipfile.ZipFile(jar) as archive:
         for entry in sorted(archive.namelist()):
@@ -65,6 +68,9 @@ def copy_files(jar: Path, folder: Path) -> list[str]:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(archive.read(entry))
                 names.append(name)
+    if not names and notices.is_dir():
+        shutil.copytree(notices, folder)
+        names = sorted(path.name for path in notices.iterdir())
     return names
 
 
@@ -90,7 +96,7 @@ def collect(sbom: dict[str, Any], home: Path) -> list[str]:
         licences = licences_of(component)
         if component["group"] == OWN_GROUP:
             continue
-        files = copy_files(jar, home / "licenses" / jar.stem)
+        files = copy_files(jar, NOTICES / component["name"], home / "licenses" / jar.stem)
         texts.update({each.name: each.text for each in licences if each.text})
         if not licences:
             problems.append(f"{jar.name} names no licence")
