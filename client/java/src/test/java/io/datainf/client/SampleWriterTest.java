@@ -239,7 +239,7 @@ final class SampleWriterTest {
     void resourceExhausted_withoutRetryInfo_isFinal() throws Exception {
         ingest.failBatch(1, false, status(Status.Code.RESOURCE_EXHAUSTED));
         SampleWriter writer = peer.client().openWriter(RUN, OPTIONS);
-        add(writer, 1, 2);
+        add(writer, 1, 1);
         assertFailsWith(Status.Code.RESOURCE_EXHAUSTED, writer::flush);
         assertFailsWith(Status.Code.RESOURCE_EXHAUSTED, writer::close);
     }
@@ -255,7 +255,7 @@ final class SampleWriterTest {
                                 .setReason("WRITER_SUPERSEDED")
                                 .build())));
         SampleWriter writer = peer.client().openWriter(RUN, OPTIONS);
-        add(writer, 1, 2);
+        add(writer, 1, 1);
         assertFailsWith(Status.Code.ABORTED, writer::flush);
         // A full batch has no way out.
         assertFailsWith(Status.Code.ABORTED, () -> add(writer, 3, 5));
