@@ -12,6 +12,7 @@ public final class BlockStatisticsAccumulator {
     private final double[] sums;
     private final double[] compensations;
     private long sampleCount;
+    private long zeroSampleCount;
 
     /** Starts with no samples. */
     public BlockStatisticsAccumulator(int blockCount) {
@@ -29,10 +30,12 @@ public final class BlockStatisticsAccumulator {
             throw new IllegalArgumentException(
                     "squaredNorms has %d entries: expected %d".formatted(squaredNorms.length, sums.length));
         }
+        double total = 0;
         for (int l = 0; l < sums.length; l++) {
             add(l, squaredNorms[l]);
+            total += squaredNorms[l];
         }
-        sampleCount++;
+        count(total);
     }
 
     /** Adds the sample of row {@code ordinal} of a table. */
@@ -41,10 +44,13 @@ public final class BlockStatisticsAccumulator {
             throw new IllegalArgumentException(
                     "squaredNorms has %d blocks: expected %d".formatted(squaredNorms.blockCount(), sums.length));
         }
+        double total = 0;
         for (int l = 0; l < sums.length; l++) {
-            add(l, squaredNorms.get(ordinal, l));
+            double q = squaredNorms.get(ordinal, l);
+            add(l, q);
+            total += q;
         }
-        sampleCount++;
+        count(total);
     }
 
     /** Returns the statistics of the samples added so far. */
@@ -53,7 +59,12 @@ public final class BlockStatisticsAccumulator {
         for (int l = 0; l < totals.length; l++) {
             totals[l] = sums[l] + compensations[l];
         }
-        return new BlockStatistics(sampleCount, totals);
+        return new BlockStatistics(sampleCount, zeroSampleCount, totals);
+    }
+
+    private void count(double squaredNorm) {
+        sampleCount++;
+        zeroSampleCount += squaredNorm == 0 ? 1 : 0;
     }
 
     /** Neumaier (1974): whichever of the two addends is smaller loses digits; they are kept apart. */

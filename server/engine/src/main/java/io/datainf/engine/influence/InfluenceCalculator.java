@@ -45,6 +45,16 @@ public final class InfluenceCalculator implements AutoCloseable {
         return single.name();
     }
 
+    /** Threads that run kernels. */
+    public int threadCount() {
+        return pool.threadCount();
+    }
+
+    /** Nanoseconds that these threads together have spent in kernels since the start. */
+    public long busyNanos() {
+        return pool.busyNanos();
+    }
+
     /**
      * Runs every kernel until it is compiled, so that queries find it fast. Takes some seconds of processor time, most of it the
      * compiler's; others may compute meanwhile.

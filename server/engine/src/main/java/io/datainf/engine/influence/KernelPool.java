@@ -10,6 +10,7 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ final class KernelPool implements AutoCloseable {
 
     private final int threadCount;
     private final ExecutorService threads;
+    private final LongAdder busyNanos = new LongAdder();
     private final Semaphore reading = new Semaphore(1, true);
 
     KernelPool(int threadCount) {
@@ -47,7 +49,7 @@ final class KernelPool implements AutoCloseable {
             try {
                 for (int i = next.getAndIncrement(); i < taskCount; i = next.getAndIncrement()) {
                     work.check();
-                    task.accept(i);
+                    timed(task, i);
                     work.done(multiplications / taskCount);
                 }
             } catch (Throwable e) {
@@ -76,6 +78,24 @@ final class KernelPool implements AutoCloseable {
             case RuntimeException e -> throw e;
             case Error e -> throw e;
             case Throwable e -> throw new AssertionError("a task threw a checked exception", e);
+        }
+    }
+
+    int threadCount() {
+        return threadCount;
+    }
+
+    /** What the threads together have computed since the start; a task counts when it ends. */
+    long busyNanos() {
+        return busyNanos.sum();
+    }
+
+    private void timed(IntConsumer task, int i) {
+        long start = System.nanoTime();
+        try {
+            task.accept(i);
+        } finally {
+            busyNanos.add(System.nanoTime() - start);
         }
     }
 

@@ -226,6 +226,14 @@ public final class RunRegistry implements AutoCloseable {
                 writeTrouble().isEmpty());
     }
 
+    /** What is worst in the gradients of open runs: for metrics. */
+    public GradientHealth gradientHealth() {
+        return openRuns().stream()
+                .flatMap(run ->
+                        run.statistics().stream().map(statistics -> GradientHealth.of(run.definition(), statistics)))
+                .reduce(GradientHealth.NONE, GradientHealth::worst);
+    }
+
     /** The runs that have been asked for, in ascending order of id. Opens none. */
     public List<Run> openRuns() {
         return slots.values().stream().flatMap(slot -> slot.ifOpen().stream()).toList();

@@ -59,6 +59,19 @@ class BlockStatisticsTest {
     }
 
     @Test
+    void zeros_areCountedBySampleAndByBlock() {
+        BlockStatisticsAccumulator accumulator = new BlockStatisticsAccumulator(3);
+        try (SquaredNorms norms = new SquaredNorms(3)) {
+            norms.append(new double[3]);
+            accumulator.add(norms, 0);
+        }
+        accumulator.add(new double[] {0, 2, 0});
+        accumulator.add(new double[3]);
+        assertThat(accumulator.snapshot().zeroSampleCount()).isEqualTo(2);
+        assertThat(accumulator.snapshot().skippedBlockCount()).isEqualTo(2);
+    }
+
+    @Test
     void accumulator_ofOtherBlockCount_throws() {
         BlockStatisticsAccumulator accumulator = new BlockStatisticsAccumulator(2);
         assertThatThrownBy(() -> accumulator.add(new double[3]))
@@ -72,16 +85,16 @@ class BlockStatisticsTest {
 
     @Test
     void scaledDamping_isThePapers_andZeroForZeroBlocks() {
-        BlockStatistics statistics = new BlockStatistics(4, new double[] {80, 0});
+        BlockStatistics statistics = new BlockStatistics(4, 0, new double[] {80, 0});
         assertThat(new Damping.Scaled(0.1).lambda(StoredSamples.layout(2, 3), statistics))
                 .containsExactly(1, 0);
-        assertThat(new Damping.Scaled(0.1).lambda(StoredSamples.layout(2, 3), new BlockStatistics(0, new double[2])))
+        assertThat(new Damping.Scaled(0.1).lambda(StoredSamples.layout(2, 3), new BlockStatistics(0, 0, new double[2])))
                 .containsExactly(0, 0);
     }
 
     @Test
     void fixedDamping_takesOneValueOrOneABlock() {
-        BlockStatistics statistics = new BlockStatistics(4, new double[] {80, 0, 1});
+        BlockStatistics statistics = new BlockStatistics(4, 0, new double[] {80, 0, 1});
         var layout = StoredSamples.layout(2, 3, 4);
         assertThat(new Damping.Fixed(new double[] {5}).lambda(layout, statistics))
                 .containsExactly(5, 0, 5);

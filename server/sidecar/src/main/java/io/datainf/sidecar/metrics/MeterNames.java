@@ -27,11 +27,13 @@ final class MeterNames {
     static final String INGEST_SHARED_MEMORY = "datainf.ingest.shared.memory";
 
     static final String QUERIES = "datainf.queries";
+    static final String QUERY_DURATION = "datainf.query.duration";
     static final String QUERY_STAGE = "datainf.query.stage";
     static final String QUERY_BATCH_WIDTH = "datainf.query.batch.width";
     static final String QUERY_BATCH_COMPUTE = "datainf.query.batch.compute";
     static final String QUERY_SCANNED = "datainf.query.scanned";
     static final String QUERY_QUEUE_DEPTH = "datainf.query.queue.depth";
+    static final String QUERY_QUEUE_LIMIT = "datainf.query.queue.limit";
 
     static final String RUNS = "datainf.runs";
     static final String RUNS_OPEN = "datainf.runs.open";
@@ -42,10 +44,17 @@ final class MeterNames {
     static final String ROW_MEMORY_SPARE = "datainf.row.memory.spare";
     static final String ROW_MEMORY_BUDGET = "datainf.row.memory.budget";
 
+    static final String ZERO_SAMPLES = "datainf.gradients.zero.ratio";
+    static final String SKIPPED_BLOCKS = "datainf.gradients.skipped.blocks";
+    static final String LAMBDA_LEAST = "datainf.lambda.least";
+    static final String LAMBDA_GREATEST = "datainf.lambda.greatest";
+
     static final String BUILD_INFO = "datainf.build.info";
     static final String ENGINE_INFO = "datainf.engine.info";
     static final String CONNECTIONS = "datainf.connections";
     static final String CONNECTIONS_REFUSED = "datainf.connections.refused";
+    static final String KERNEL_THREADS = "datainf.kernel.threads";
+    static final String KERNEL_BUSY = "datainf.kernel.busy";
     static final String KERNELS_WARM = "datainf.kernels.warm";
     static final String PROCESS_CPU = "process.cpu";
 

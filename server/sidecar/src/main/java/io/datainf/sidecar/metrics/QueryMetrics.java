@@ -2,12 +2,14 @@ package io.datainf.sidecar.metrics;
 
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.sidecar.query.QueryEvents;
+import io.datainf.sidecar.query.QueryFailure;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 
 /** Counts and times queries. */
 final class QueryMetrics implements QueryEvents {
@@ -29,7 +31,10 @@ final class QueryMetrics implements QueryEvents {
         // All series exist from the start: a rate over a series that appears late loses its first step.
         for (String method : METHODS) {
             queries("answered", method);
-            queries("failed", method);
+            for (QueryFailure failure : QueryFailure.values()) {
+                queries(tagOf(failure), method);
+            }
+            duration(method);
             STAGES.forEach(stage -> stage(method, stage));
         }
     }
@@ -54,14 +59,15 @@ final class QueryMetrics implements QueryEvents {
     @Override
     public void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos) {
         queries("answered", tagOf(method)).increment();
+        duration(tagOf(method)).record(Duration.ofNanos(queueNanos + computeNanos));
         stage(tagOf(method), "queue").record(Duration.ofNanos(queueNanos));
         stage(tagOf(method), "compute").record(Duration.ofNanos(computeNanos));
         stage(tagOf(method), "respond").record(Duration.ofNanos(respondNanos));
     }
 
     @Override
-    public void queryFailed(InfluenceMethod method) {
-        queries("failed", tagOf(method)).increment();
+    public void queryFailed(InfluenceMethod method, QueryFailure failure) {
+        queries(tagOf(failure), tagOf(method)).increment();
     }
 
     @Override
@@ -71,7 +77,8 @@ final class QueryMetrics implements QueryEvents {
 
     private Counter queries(String outcome, String method) {
         return Counter.builder(MeterNames.QUERIES)
-                .description("Queries by what became of them; refused: the queue was full")
+                .description(
+                        "Queries by what became of them; cancelled and invalid: by the client; refused: the queue was full")
                 .tag(MeterNames.TAG_OUTCOME, outcome)
                 .tag(MeterNames.TAG_METHOD, method)
                 .register(registry);
@@ -102,11 +109,22 @@ final class QueryMetrics implements QueryEvents {
                 .register(registry);
     }
 
+    private Timer duration(String method) {
+        return Latencies.timer(
+                        MeterNames.QUERY_DURATION, "Time of answered queries, from their last byte to their scores")
+                .tag(MeterNames.TAG_METHOD, method)
+                .register(registry);
+    }
+
     private Timer stage(String method, String stage) {
         return Latencies.timer(MeterNames.QUERY_STAGE, "Time of answered queries, by stage")
                 .tag(MeterNames.TAG_METHOD, method)
                 .tag(MeterNames.TAG_STAGE, stage)
                 .register(registry);
+    }
+
+    private static String tagOf(QueryFailure failure) {
+        return failure.name().toLowerCase(Locale.ROOT);
     }
 
     private static String tagOf(InfluenceMethod method) {

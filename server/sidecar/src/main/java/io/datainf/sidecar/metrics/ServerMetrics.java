@@ -1,6 +1,7 @@
 package io.datainf.sidecar.metrics;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.datainf.engine.run.GradientHealth;
 import io.datainf.engine.run.StorageFigures;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.sidecar.ingest.IngestEvents;
@@ -12,12 +13,14 @@ import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.DiskSpaceMetrics;
 import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
 import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
@@ -150,6 +153,50 @@ public final class ServerMetrics implements AutoCloseable {
                 .register(registry);
     }
 
+    /** Shows what is worst in the gradients of open runs; {@code health} is asked at each scrape. */
+    public void watchGradients(Supplier<GradientHealth> health) {
+        gauge(
+                MeterNames.ZERO_SAMPLES,
+                "Share of samples whose gradient is zero in every block, in the open run where it is greatest",
+                null,
+                health,
+                GradientHealth::zeroSampleShare);
+        gauge(
+                MeterNames.SKIPPED_BLOCKS,
+                "Blocks that are zero in all samples, in the open run that has most of them",
+                null,
+                health,
+                GradientHealth::skippedBlockCount);
+        gauge(
+                MeterNames.LAMBDA_LEAST,
+                "Smallest damping lambda of a block over all open runs; NaN without samples",
+                null,
+                health,
+                GradientHealth::leastLambda);
+        gauge(
+                MeterNames.LAMBDA_GREATEST,
+                "Greatest damping lambda of a block over all open runs; NaN without samples",
+                null,
+                health,
+                GradientHealth::greatestLambda);
+    }
+
+    /** Shows the disk that holds this directory. */
+    public void watchDisk(Path directory) {
+        new DiskSpaceMetrics(directory.toFile()).bindTo(registry);
+    }
+
+    /** Shows how busy the threads are that compute; {@code busyNanos} of all of them is asked at each scrape. */
+    public void watchKernels(int threadCount, LongSupplier busyNanos) {
+        Gauge.builder(MeterNames.KERNEL_THREADS, () -> threadCount)
+                .description("Threads that run kernels")
+                .register(registry);
+        FunctionCounter.builder(MeterNames.KERNEL_BUSY, busyNanos, nanos -> nanos.getAsLong() / NANOS_PER_SECOND)
+                .description("Time that kernel threads have computed, over all of them")
+                .baseUnit("seconds")
+                .register(registry);
+    }
+
     /** Shows whether the kernels are compiled; {@code warm} is asked at each scrape. */
     public void watchWarmUp(BooleanSupplier warm) {
         Gauge.builder(MeterNames.KERNELS_WARM, () -> warm.getAsBoolean() ? 1 : 0)
@@ -157,10 +204,13 @@ public final class ServerMetrics implements AutoCloseable {
                 .register(registry);
     }
 
-    /** Shows how many queries wait; {@code depth} is asked at each scrape. */
-    public void watchQueryQueue(IntSupplier depth) {
+    /** Shows how many queries wait, of how many that may; {@code depth} is asked at each scrape. */
+    public void watchQueryQueue(IntSupplier depth, int limit) {
         Gauge.builder(MeterNames.QUERY_QUEUE_DEPTH, depth::getAsInt)
                 .description("Queries that wait for their turn")
+                .register(registry);
+        Gauge.builder(MeterNames.QUERY_QUEUE_LIMIT, () -> limit)
+                .description("Most queries that may wait")
                 .register(registry);
     }
 
@@ -184,12 +234,8 @@ public final class ServerMetrics implements AutoCloseable {
         registry.close();
     }
 
-    private void gauge(
-            String name,
-            String description,
-            @Nullable String unit,
-            Supplier<StorageFigures> figures,
-            ToDoubleFunction<StorageFigures> value) {
+    private <T> void gauge(
+            String name, String description, @Nullable String unit, Supplier<T> figures, ToDoubleFunction<T> value) {
         Gauge.builder(name, () -> value.applyAsDouble(figures.get()))
                 .description(description)
                 .baseUnit(unit)

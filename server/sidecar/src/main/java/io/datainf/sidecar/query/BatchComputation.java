@@ -68,7 +68,7 @@ final class BatchComputation {
     /** Fails a query that was queued. */
     void fail(QueuedQuery query, Throwable cause) {
         query.plan().close();
-        events.queryFailed(query.plan().method());
+        events.queryFailed(query.plan().method(), QueryFailure.of(cause));
         query.listener().failed(cause);
     }
 

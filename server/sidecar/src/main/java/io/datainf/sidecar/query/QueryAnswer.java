@@ -211,7 +211,7 @@ public final class QueryAnswer implements AutoCloseable {
         return respondNanos;
     }
 
-    /** Lets the scores and the snapshot go. An answer closed before it was sent counts as failed. */
+    /** Lets the scores and the snapshot go. An answer closed before it was sent counts as cancelled. */
     @Override
     public synchronized void close() {
         if (closed) {
@@ -220,7 +220,7 @@ public final class QueryAnswer implements AutoCloseable {
         closed = true;
         shared.release();
         if (!sent) {
-            events.queryFailed(method());
+            events.queryFailed(method(), QueryFailure.CANCELLED);
         }
     }
 

@@ -19,8 +19,8 @@ public interface QueryEvents {
     /** A query was answered whole. Durations as in the protocol's Summary, nanoseconds. */
     void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos);
 
-    /** A query failed after it was accepted into the queue, or was cancelled. */
-    void queryFailed(InfluenceMethod method);
+    /** A query that was accepted into the queue was not answered whole. */
+    void queryFailed(InfluenceMethod method, QueryFailure failure);
 
     /** A query was refused because the queue is full. */
     void queryRefused();

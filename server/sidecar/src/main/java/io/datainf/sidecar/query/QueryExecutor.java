@@ -61,6 +61,11 @@ public final class QueryExecutor implements AutoCloseable {
         return shortLane.depth() + longLane.depth();
     }
 
+    /** Most queries that may wait, of short and of long methods together. */
+    public int queueLimit() {
+        return 2 * limits.queueCapacity();
+    }
+
     /**
      * Returns room for validation gradients, to be filled and made part of a plan or closed.
      *

@@ -139,9 +139,12 @@ final class Sidecar implements AutoCloseable {
                         config.listeners().http(), metrics::scrape, readiness::whyNot, status, security.forHttp()));
         RunRegistry runs = opened(parts, openRuns(config.storage(), metrics));
         metrics.watchStorage(runs::figures);
+        metrics.watchGradients(runs::gradientHealth);
+        metrics.watchDisk(config.storage().dataDirectory());
         metrics.showEngine(calculator.engineName());
+        metrics.watchKernels(calculator.threadCount(), calculator::busyNanos);
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
-        metrics.watchQueryQueue(queries::queueDepth);
+        metrics.watchQueryQueue(queries::queueDepth, queries.queueLimit());
         SharedMemory sharedMemory = shareMemory(config);
         metrics.watchSharedMemory(sharedMemory::usedBytes);
         GrpcFrontend frontend = opened(

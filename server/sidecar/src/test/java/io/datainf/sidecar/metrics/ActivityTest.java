@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.sidecar.query.QueryFailure;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -77,7 +78,8 @@ class ActivityTest {
         }
         metrics.query().queryAnswered(new InfluenceMethod.DataInf(), 100_000, 700_000_000, 1_500_000);
         metrics.query().queryAnswered(new InfluenceMethod.DataInf(), 100_000, 700_000_000, 1_500_000);
-        metrics.query().queryFailed(new InfluenceMethod.DataInf());
+        metrics.query().queryFailed(new InfluenceMethod.DataInf(), QueryFailure.FAILED);
+        metrics.query().queryFailed(new InfluenceMethod.DataInf(), QueryFailure.CANCELLED);
 
         ActivityFigures.Method method = activity.figures().methods().getFirst();
 

@@ -3,11 +3,16 @@ package io.datainf.sidecar.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.engine.run.GradientHealth;
 import io.datainf.engine.run.StorageFigures;
+import io.datainf.sidecar.query.QueryFailure;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ServerMetricsTest {
 
@@ -87,18 +92,23 @@ class ServerMetricsTest {
     @Test
     void query_afterAnswer_timesEachStageByMethod() {
         metrics.query().queryAnswered(new InfluenceMethod.DataInf(), 1_000, 2_000_000, 3_000);
-        metrics.query().queryFailed(new InfluenceMethod.HessianFree());
+        metrics.query().queryFailed(new InfluenceMethod.HessianFree(), QueryFailure.FAILED);
+        metrics.query().queryFailed(new InfluenceMethod.HessianFree(), QueryFailure.CANCELLED);
         metrics.query().queryRefused();
-        metrics.watchQueryQueue(() -> 4);
+        metrics.watchQueryQueue(() -> 4, 128);
 
         assertThat(scrape())
                 .contains(
                         "datainf_queries_total{method=\"datainf\",outcome=\"answered\"} 1.0",
                         "datainf_queries_total{method=\"hessian_free\",outcome=\"failed\"} 1.0",
+                        "datainf_queries_total{method=\"hessian_free\",outcome=\"cancelled\"} 1.0",
+                        "datainf_queries_total{method=\"hessian_free\",outcome=\"invalid\"} 0.0",
                         "datainf_queries_total{method=\"any\",outcome=\"refused\"} 1.0",
+                        "datainf_query_duration_seconds_sum{method=\"datainf\"} 0.002001",
                         "datainf_query_stage_seconds_count{method=\"datainf\",stage=\"compute\"} 1",
                         "datainf_query_stage_seconds_count{method=\"hessian_free\",stage=\"compute\"} 0",
-                        "datainf_query_queue_depth 4.0");
+                        "datainf_query_queue_depth 4.0",
+                        "datainf_query_queue_limit 128.0");
     }
 
     @Test
@@ -136,9 +146,39 @@ class ServerMetricsTest {
     }
 
     @Test
+    void kernels_areBusyByThreadSeconds() {
+        metrics.watchKernels(4, () -> 2_500_000_000L);
+
+        assertThat(scrape()).contains("datainf_kernel_threads 4.0", "datainf_kernel_busy_seconds_total 2.5");
+    }
+
+    @Test
+    void gradients_areAskedAtEachScrape() {
+        metrics.watchGradients(() -> new GradientHealth(0.25, 3, 0.5, 8));
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_gradients_zero_ratio 0.25",
+                        "datainf_gradients_skipped_blocks 3.0",
+                        "datainf_lambda_least 0.5",
+                        "datainf_lambda_greatest 8.0");
+    }
+
+    @Test
+    void disk_isThatOfTheDirectory(@TempDir Path directory) {
+        metrics.watchDisk(directory);
+
+        for (String name : List.of("disk_free_bytes", "disk_total_bytes")) {
+            assertThat(scrape())
+                    .anyMatch(line -> line.matches(
+                            "%s\\{path=\"%s\"} [1-9].*".formatted(name, Pattern.quote(directory.toString()))));
+        }
+    }
+
+    @Test
     void meters_ofOurs_haveDescriptionsAndNoUnboundedTags() {
         metrics.watchStorage(() -> new StorageFigures(2, 1, 2, 1, 5, 3, 7, 4, true));
-        metrics.watchQueryQueue(() -> 0);
+        metrics.watchQueryQueue(() -> 0, 128);
         metrics.showEngine("vector");
 
         assertThat(metrics.registry().getMeters())

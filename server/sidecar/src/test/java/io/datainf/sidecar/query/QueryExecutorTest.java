@@ -15,6 +15,7 @@ import io.datainf.engine.run.RunId;
 import io.datainf.engine.run.RunRegistry;
 import io.datainf.engine.run.RunWriter;
 import io.datainf.engine.run.SampleBatch;
+import io.datainf.engine.run.UnknownRunException;
 import io.datainf.engine.store.StoreEvents;
 import io.datainf.sidecar.Await;
 import java.lang.foreign.Arena;
@@ -27,6 +28,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -43,7 +45,7 @@ class QueryExecutorTest {
     private static final int SAMPLES = 600; // more than two row tiles
 
     private final AtomicInteger answered = new AtomicInteger();
-    private final AtomicInteger failed = new AtomicInteger();
+    private final List<QueryFailure> failures = new CopyOnWriteArrayList<>();
     private final AtomicInteger refused = new AtomicInteger();
     private final AtomicInteger batches = new AtomicInteger();
     private final CountDownLatch release = new CountDownLatch(1);
@@ -83,8 +85,8 @@ class QueryExecutorTest {
             }
 
             @Override
-            public void queryFailed(InfluenceMethod method) {
-                failed.incrementAndGet();
+            public void queryFailed(InfluenceMethod method, QueryFailure failure) {
+                failures.add(failure);
             }
 
             @Override
@@ -178,16 +180,16 @@ class QueryExecutorTest {
             assertThat(answer.markSent()).isPositive();
         }
         assertThat(answered).hasValue(1);
-        assertThat(failed).hasValue(0);
+        assertThat(failures).isEmpty();
     }
 
     @Test
-    void answer_closedUnsent_countsAsFailedOnce() throws Exception {
+    void answer_closedUnsent_countsAsCancelledOnce() throws Exception {
         QueryAnswer answer = submit(plan(ones()), () -> false).get(20, TimeUnit.SECONDS);
         answer.close();
         answer.close();
         assertThat(answered).hasValue(0);
-        assertThat(failed).hasValue(1);
+        assertThat(failures).containsExactly(QueryFailure.CANCELLED);
     }
 
     @Test
@@ -196,7 +198,15 @@ class QueryExecutorTest {
         Throwable failure = failure(submit(plan(ones()), () -> asked.incrementAndGet() > 3));
         assertThat(failure).isInstanceOf(CancellationException.class);
         assertThat(asked.get()).isGreaterThan(3);
-        assertThat(failed).hasValue(1);
+        assertThat(failures).containsExactly(QueryFailure.CANCELLED);
+    }
+
+    @Test
+    void submit_toARunThatIsGone_countsAsInvalid() throws Exception {
+        QueryPlan plan = plan(ones());
+        runs.delete(run.definition().id());
+        assertThat(failure(submit(plan, () -> false))).isInstanceOf(UnknownRunException.class);
+        assertThat(failures).containsExactly(QueryFailure.INVALID);
     }
 
     @Test
@@ -252,7 +262,8 @@ class QueryExecutorTest {
         assertThat(failure(running)).isInstanceOf(QueryExecutorClosedException.class);
         closer.join();
         assertThatThrownBy(() -> submit(plan(ones()), () -> false)).isInstanceOf(QueryExecutorClosedException.class);
-        Await.until("both failures", () -> failed.get() == 2);
+        Await.until("both failures", () -> failures.size() == 2);
+        assertThat(failures).containsOnly(QueryFailure.FAILED);
     }
 
     @Test

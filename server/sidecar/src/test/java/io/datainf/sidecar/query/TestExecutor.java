@@ -187,7 +187,7 @@ final class TestExecutor implements AutoCloseable, QueryEvents {
     public void queryAnswered(InfluenceMethod method, long queueNanos, long computeNanos, long respondNanos) {}
 
     @Override
-    public void queryFailed(InfluenceMethod method) {
+    public void queryFailed(InfluenceMethod method, QueryFailure failure) {
         failed.incrementAndGet();
     }
 

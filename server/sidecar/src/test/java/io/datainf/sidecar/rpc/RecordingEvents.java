@@ -3,6 +3,7 @@ package io.datainf.sidecar.rpc;
 import io.datainf.engine.influence.InfluenceMethod;
 import io.datainf.sidecar.ingest.IngestEvents;
 import io.datainf.sidecar.query.QueryEvents;
+import io.datainf.sidecar.query.QueryFailure;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
@@ -73,7 +74,7 @@ final class RecordingEvents implements IngestEvents, QueryEvents {
     }
 
     @Override
-    public void queryFailed(InfluenceMethod method) {
+    public void queryFailed(InfluenceMethod method, QueryFailure failure) {
         failedQueries.incrementAndGet();
     }
 
