@@ -14,12 +14,15 @@ import hashlib
 import json
 import os
 import platform
+import ssl
 import statistics
 import subprocess
 import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +56,11 @@ class Server:
                 self._process.wait(0.05)
         ready = json.loads((folder / "ready").read_text())
         self.http = ready["http"]
-        certificate = (folder.parent / "cert.pem").read_bytes() if tls else None
+        self._certificate = str(folder.parent / "cert.pem") if tls else None
         self.client = datainf.Client(
             ready["grpc"],
             options=datainf.ClientOptions(
-                credentials=grpc.ssl_channel_credentials(certificate) if tls else None,
+                credentials=grpc.ssl_channel_credentials(Path(self._certificate).read_bytes()) if self._certificate else None,
                 metadata=(("authorization", f"Bearer {TOKEN}"),) if token else (),
             ),
         )
@@ -66,15 +69,16 @@ class Server:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def awaits_warmth(self) -> None:
-        """Only a server without a certificate is asked; both are started together."""
+    def await_warmth(self) -> None:
+        """Waits until the kernels are compiled, which would count as the first samples' time."""
         while "datainf_kernels_warm 1.0" not in self.page("/metrics"):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.2)
 
     def page(self, path: str) -> str:
-        request = urllib.request.Request(f"http://{self.http}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request) as answer:
+        scheme, context = ("https", ssl.create_default_context(cafile=self._certificate)) if self._certificate else ("http", None)
+        request = urllib.request.Request(f"{scheme}://{self.http}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, context=context) as answer:
             return answer.read().decode()
 
     def close(self) -> None:
@@ -114,20 +118,77 @@ def scraping(server: Server) -> Iterator[None]:
         thread.join()
 
 
-def compare(name: str, launcher: str, folder: Path, pairs: int, batches: int, **feature: bool) -> list[dict[str, Any]]:
-    tls, token, scraped = (feature.get(key, False) for key in ("tls", "token", "scraped"))
+class Collector(BaseHTTPRequestHandler):
+    """Takes spans and forgets them."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[str]:
+    """Yields the address of a collector of spans."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What the one server has and the other has not.
+
+    Attributes:
+        name: how the figures are called.
+        tls: a certificate.
+        token: tokens; each call brings one.
+        scraped: its metrics are asked for each second.
+        sampling: share of batches that are traced; None: tracing is off.
+        target: most that CPU time with it may be of that without it.
+    """
+
+    name: str
+    tls: bool = False
+    token: bool = False
+    scraped: bool = False
+    sampling: float | None = None
+    target: float | None = None
+
+
+FEATURES = [
+    Feature("tokens and scraped each second", token=True, scraped=True, target=TARGET),
+    Feature("tracing of 1 % of batches", sampling=0.01),
+    Feature("tracing of all batches", sampling=1.0),
+    Feature("TLS", tls=True),
+    Feature("all of these", tls=True, token=True, scraped=True, sampling=0.01),
+]
+
+
+def compare(feature: Feature, launcher: str, folder: Path, pairs: int, batches: int, collector: str) -> list[dict[str, Any]]:
+    name, tls = feature.name, feature.tls
     options = ["--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem")] if tls else []
-    options += ["--tokens", str(folder / "tokens.yaml")] if token else []
+    options += ["--tokens", str(folder / "tokens.yaml")] if feature.token else []
+    if feature.sampling is not None:
+        options += [f"--otlp-endpoint={collector}", f"--trace-sampling={feature.sampling}"]
     rows = np.random.default_rng(0).standard_normal((BATCH, WIDTH), np.float32)
     with contextlib.ExitStack() as stack:
         without = Server(launcher, folder / f"{name} without", [], tls=False, token=False)
         stack.callback(without.close)
-        having = Server(launcher, folder / f"{name} with", options, tls=tls, token=token)
+        having = Server(launcher, folder / f"{name} with", options, tls=tls, token=feature.token)
         stack.callback(having.close)
-        without.awaits_warmth()
-        if not tls:
-            having.awaits_warmth()
-        if scraped:
+        without.await_warmth()
+        having.await_warmth()
+        if feature.scraped:
             stack.enter_context(scraping(having))
         ratios, plain = [], []
         for number in range(-WARM_UP_PAIRS, pairs):
@@ -137,10 +198,9 @@ def compare(name: str, launcher: str, folder: Path, pairs: int, batches: int, **
                 ratios.append(took[having] / took[without])
     ratios.sort()
     print(f"{name}: {' '.join(f'{ratio:.3f}' for ratio in ratios)}", flush=True)
-    target = TARGET if name in ("tokens", "scraped each second") else None
     return [
         figure(f"{name}: server's CPU without", statistics.median(plain), "s/GB"),
-        figure(f"{name}: with / without, median of {pairs} pairs", statistics.median(ratios), "x", target),
+        figure(f"{name}: with / without, median of {pairs} pairs", statistics.median(ratios), "x", feature.target),
         figure(f"{name}: with / without, second least", ratios[1], "x"),
         figure(f"{name}: with / without, second greatest", ratios[-2], "x"),
     ]
@@ -176,13 +236,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="datainf-") as name:
         folder = Path(name)
         make_files(folder)
-        for feature, parts in {
-            "tokens": {"token": True},
-            "scraped each second": {"scraped": True},
-            "TLS": {"tls": True},
-            "TLS and tokens": {"tls": True, "token": True},
-        }.items():
-            found += compare(feature, options.launcher, folder, pairs, batches, **parts)
+        with collecting() as collector:
+            for feature in FEATURES:
+                found += compare(feature, options.launcher, folder, pairs, batches, collector)
     if options.quick:  # too little to hold against targets
         found = [{**each, "target": None, "met": None} for each in found]
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"

@@ -36,6 +36,17 @@ public final class AdminServer implements AutoCloseable {
     private static final Set<Scope> STATUS = EnumSet.of(Scope.METRICS, Scope.ADMIN);
     private static final String REALM = "Basic realm=\"DataInf sidecar: the token as password\", charset=\"UTF-8\"";
 
+    /** Connections at once; further ones are closed. */
+    static final int MAX_CONNECTIONS = 256;
+
+    static {
+        // The JDK's server reads these when its first is made, and takes no others. Seconds, and bytes of header lines.
+        limit("jdk.httpserver.maxConnections", MAX_CONNECTIONS);
+        limit("sun.net.httpserver.maxReqTime", 5);
+        limit("sun.net.httpserver.maxRspTime", 60);
+        limit("sun.net.httpserver.maxReqHeaderSize", 16 << 10);
+    }
+
     private final HttpServer server;
     private final HttpGuard guard;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
@@ -89,6 +100,12 @@ public final class AdminServer implements AutoCloseable {
     public void close() {
         server.stop(0);
         threads.close();
+    }
+
+    private static void limit(String property, int value) {
+        if (System.getProperty(property) == null) {
+            System.setProperty(property, String.valueOf(value));
+        }
     }
 
     private static HttpServer bind(InetSocketAddress address, HttpGuard guard) throws IOException {
