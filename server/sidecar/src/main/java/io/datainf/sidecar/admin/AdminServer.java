@@ -23,7 +23,8 @@ import javax.net.ssl.SSLParameters;
 
 /**
  * HTTP for operators: {@code /} (the status page), {@code /metrics} (Prometheus), {@code /healthz} (200 while the process lives),
- * {@code /readyz} (200 while it serves, 503 with the reason otherwise). GET and HEAD only.
+ * {@code /readyz} (200 while it serves, 503 with the reason otherwise). GET and HEAD only. How many may connect and how long they may
+ * take is said by the launcher, since the JDK takes no limits but as properties of the process.
  */
 public final class AdminServer implements AutoCloseable {
 
@@ -35,17 +36,6 @@ public final class AdminServer implements AutoCloseable {
     private static final Set<Scope> METRICS = EnumSet.of(Scope.METRICS);
     private static final Set<Scope> STATUS = EnumSet.of(Scope.METRICS, Scope.ADMIN);
     private static final String REALM = "Basic realm=\"DataInf sidecar: the token as password\", charset=\"UTF-8\"";
-
-    /** Connections at once; further ones are closed. */
-    static final int MAX_CONNECTIONS = 256;
-
-    static {
-        // The JDK's server reads these when its first is made, and takes no others. Seconds, and bytes of header lines.
-        limit("jdk.httpserver.maxConnections", MAX_CONNECTIONS);
-        limit("sun.net.httpserver.maxReqTime", 5);
-        limit("sun.net.httpserver.maxRspTime", 60);
-        limit("sun.net.httpserver.maxReqHeaderSize", 16 << 10);
-    }
 
     private final HttpServer server;
     private final HttpGuard guard;
@@ -100,12 +90,6 @@ public final class AdminServer implements AutoCloseable {
     public void close() {
         server.stop(0);
         threads.close();
-    }
-
-    private static void limit(String property, int value) {
-        if (System.getProperty(property) == null) {
-            System.setProperty(property, String.valueOf(value));
-        }
     }
 
     private static HttpServer bind(InetSocketAddress address, HttpGuard guard) throws IOException {

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Timeout;
 /** Peers that mean no good. What the server does to them must not depend on what they do: each waits for the server to act. */
 class AdminServerLimitsTest {
 
+    private static final int MAX_CONNECTIONS = Integer.getInteger("jdk.httpserver.maxConnections");
     private static final int PATIENCE_MILLIS = 60_000;
     private static final String HEALTH = "GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
 
@@ -64,7 +65,7 @@ class AdminServerLimitsTest {
     @Test
     @Timeout(120)
     void connectionsBeyondTheLimit_areClosedAndLaterOnesServed() throws IOException {
-        for (int i = 0; i < AdminServer.MAX_CONNECTIONS; i++) {
+        for (int i = 0; i < MAX_CONNECTIONS; i++) {
             Socket idle = connect();
             // Answered: counted by the server, and kept open.
             send(idle, HEALTH.replace("Connection: close\r\n", ""));
@@ -89,7 +90,8 @@ class AdminServerLimitsTest {
     }
 
     private Socket connect() throws IOException {
-        Socket socket = new Socket(server.address().getAddress(), server.address().getPort());
+        Socket socket =
+                new Socket(server.address().getAddress(), server.address().getPort());
         socket.setSoTimeout(PATIENCE_MILLIS);
         sockets.add(socket);
         return socket;
