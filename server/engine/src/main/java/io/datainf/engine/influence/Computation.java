@@ -168,7 +168,8 @@ final class Computation {
     private ScanContext context(boolean inSingle, ColumnGroup group) {
         GradientKernels kernels = inSingle ? single : exact;
         double[] lambda = group.dampings().getFirst().lambda(); // the same blocks are skipped under all
-        ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(group.columnCount()));
+        ScanPlan plan =
+                ScanPlan.of(samples, lambda, kernels.preferredElements(group.columnCount()), kernels.tileRows());
         return new ScanContext(plan, kernels, inSingle, pool, work);
     }
 

@@ -114,7 +114,8 @@ final class ExactComputation {
         double[] mask = new double[whole.samples().layout().blockCount()];
         blocks.forEach(l -> mask[l] = 1);
         GradientKernels kernels = whole.kernels();
-        ScanPlan plan = ScanPlan.of(whole.samples(), mask, kernels.preferredElements(Computation.MAX_COLUMNS));
+        ScanPlan plan = ScanPlan.of(
+                whole.samples(), mask, kernels.preferredElements(Computation.MAX_COLUMNS), kernels.tileRows());
         return new ScanContext(plan, kernels, whole.single(), whole.pool(), whole.work());
     }
 }

@@ -1,8 +1,10 @@
 package io.datainf.engine.influence;
 
+import io.datainf.engine.kernel.DeviceFigures;
 import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.engine.kernel.GradientKernels;
 import java.util.List;
+import java.util.Optional;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
 public final class InfluenceCalculator implements AutoCloseable {
@@ -43,6 +45,11 @@ public final class InfluenceCalculator implements AutoCloseable {
     /** Name of the engine, e.g. "vector". */
     public String engineName() {
         return single.name();
+    }
+
+    /** What the GPU has done and holds; empty if none computes. */
+    public Optional<DeviceFigures> deviceFigures() {
+        return single.deviceFigures();
     }
 
     /** Threads that run kernels. */
@@ -112,5 +119,6 @@ public final class InfluenceCalculator implements AutoCloseable {
     @Override
     public void close() {
         pool.close();
+        single.close();
     }
 }

@@ -14,12 +14,12 @@ import java.util.function.Consumer;
  *
  * @param samples the rows
  * @param ranges adjacent blocks that are not skipped, in order
+ * @param tileRows most rows of a tile
  * @param chunkCount chunks of rows in the first pass, whose sums are added up chunk by chunk; tile t is of chunk t modulo their number
  * @param pieceRows rows of a task of the second pass; divides a tile
  */
-record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkCount, int pieceRows) {
+record ScanPlan(SampleSet samples, List<BlockRange> ranges, int tileRows, int chunkCount, int pieceRows) {
 
-    private static final int TILE_ROWS = OffHeapRows.TILE_ROWS;
     // Bounds what a task needs for products and weights.
     private static final int MAX_RANGE_BLOCKS = 16;
     // Narrow rows make few ranges. They are cut into chunks until there is work for this many threads; wider rows have
@@ -35,16 +35,18 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkCount, int 
      *
      * @param lambda lambda_l, [L]; blocks of 0 are skipped
      * @param preferredElements elements of a row that a range should have at least
+     * @param tileRows most rows of a tile
      */
-    static ScanPlan of(SampleSet samples, double[] lambda, int preferredElements) {
-        int tileCount = Math.ceilDiv(samples.rowCount(), TILE_ROWS);
+    static ScanPlan of(SampleSet samples, double[] lambda, int preferredElements, int tileRows) {
+        int tileCount = Math.ceilDiv(samples.rowCount(), tileRows);
         int chunkCount = Math.clamp(
                 (long) TARGET_TASKS * TASK_ELEMENTS / samples.layout().dimension(),
                 1,
                 Math.clamp(tileCount, 1, TARGET_TASKS));
-        int pieceRows =
-                Math.clamp(Integer.highestOneBit(samples.rowCount() / TARGET_PIECES), MIN_PIECE_ROWS, TILE_ROWS);
-        return new ScanPlan(samples, ranges(samples.layout(), lambda, preferredElements), chunkCount, pieceRows);
+        int pieceRows = Math.clamp(
+                Integer.highestOneBit(samples.rowCount() / TARGET_PIECES), MIN_PIECE_ROWS, OffHeapRows.TILE_ROWS);
+        List<BlockRange> ranges = ranges(samples.layout(), lambda, preferredElements);
+        return new ScanPlan(samples, ranges, tileRows, chunkCount, pieceRows);
     }
 
     private static List<BlockRange> ranges(BlockLayout layout, double[] lambda, int preferredElements) {
@@ -70,10 +72,10 @@ record ScanPlan(SampleSet samples, List<BlockRange> ranges, int chunkCount, int 
 
     /** Hands on the tiles of a chunk, in order, as far as they lie in a stretch. */
     void forEachTile(RowStretch stretch, int chunk, BlockRange range, Consumer<GradientTile> action) {
-        for (int i = 0; i < stretch.pieceCount(TILE_ROWS); i++) {
-            int first = stretch.pieceStart(i, TILE_ROWS);
-            if (first / TILE_ROWS % chunkCount == chunk) {
-                action.accept(stretch.tile(range, first, stretch.pieceRows(i, TILE_ROWS)));
+        for (int i = 0; i < stretch.pieceCount(tileRows); i++) {
+            int first = stretch.pieceStart(i, tileRows);
+            if (first / tileRows % chunkCount == chunk) {
+                action.accept(stretch.tile(range, first, stretch.pieceRows(i, tileRows)));
             }
         }
     }

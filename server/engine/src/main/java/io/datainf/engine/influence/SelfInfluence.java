@@ -73,7 +73,7 @@ final class SelfInfluence {
 
     /** Computes some scores, by position. */
     private void scan(int[] positions, GradientKernels kernels, boolean single) {
-        ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(positions.length));
+        ScanPlan plan = ScanPlan.of(samples, lambda, kernels.preferredElements(positions.length), TILE_ROWS);
         ScanContext context = new ScanContext(plan, kernels, single, pool, work);
         int chunks = plan.chunkCount();
         Columns[] columns = new Columns[plan.ranges().size()];

@@ -153,7 +153,7 @@ final class WeightedSums {
 
     /** Adds w_k (x . g_k) g_k over the rows of a stretch that are of a chunk, for scaled x. */
     private void add(RowStretch rows, int chunk, ChunkSums target) {
-        double[] tileWeights = new double[setCount * target.range.blockCount() * OffHeapRows.TILE_ROWS];
+        double[] tileWeights = new double[setCount * target.range.blockCount() * plan.tileRows()];
         plan.forEachTile(rows, chunk, target.range, tile -> {
             context.work().check();
             fillWeights(tile, tileWeights);
@@ -163,15 +163,24 @@ final class WeightedSums {
 
     /** Weights of a tile, [sets, blocks, rows]; 0 for rows that count for nothing. */
     private void fillWeights(GradientTile tile, double[] target) {
-        int first = (int) tile.firstOrdinal();
-        var norms = samples.squaredNorms().rows(first, tile.rowCount());
+        int end = (int) tile.firstOrdinal() + tile.rowCount();
+        int next;
+        for (int first = (int) tile.firstOrdinal(); first < end; first = next) {
+            next = Math.min(end, (first / OffHeapRows.TILE_ROWS + 1) * OffHeapRows.TILE_ROWS);
+            fillWeights(tile, first, next, target);
+        }
+    }
+
+    /** Those of consecutive rows of a tile whose norms lie in one piece of memory. */
+    private void fillWeights(GradientTile tile, int first, int end, double[] target) {
+        var norms = samples.squaredNorms().rows(first, end - first);
         BlockRange range = tile.blocks();
         int blockCount = samples.layout().blockCount();
         for (int set = 0; set < setCount; set++) {
             for (int b = 0; b < range.blockCount(); b++) {
                 int l = range.firstBlock() + b;
-                int at = (set * range.blockCount() + b) * tile.rowCount();
-                for (int k = 0; k < tile.rowCount(); k++) {
+                int at = (set * range.blockCount() + b) * tile.rowCount() + first - (int) tile.firstOrdinal();
+                for (int k = 0; k < end - first; k++) {
                     double q = norms.getAtIndex(ValueLayout.JAVA_DOUBLE, (long) k * blockCount + l);
                     boolean counts = q != 0 && samples.live(first + k);
                     target[at + k] = counts ? weights.of(set, l, q) : 0;

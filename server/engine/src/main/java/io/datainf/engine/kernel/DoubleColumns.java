@@ -46,4 +46,30 @@ final class DoubleColumns implements ColumnVectors, ColumnSums {
             target.set(i, target.get(i) + values.getAtIndex(ValueLayout.JAVA_DOUBLE, first + i));
         }
     }
+
+    /** Adds values of float32 to a column, [elements]. */
+    void addFloats(int column, MemorySegment source) {
+        long first = (long) column * blocks.elementCount();
+        for (int i = 0; i < blocks.elementCount(); i++) {
+            double sum = values.getAtIndex(ValueLayout.JAVA_DOUBLE, first + i)
+                    + source.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            values.setAtIndex(ValueLayout.JAVA_DOUBLE, first + i, sum);
+        }
+    }
+
+    /** Adds sums of other kernels over the same blocks. */
+    void addAll(ColumnSums others, Arena arena) {
+        BlockVector block = new BlockVector(blocks.elementCount(), arena);
+        for (int column = 0; column < columnCount; column++) {
+            for (int b = 0; b < blocks.blockCount(); b++) {
+                block.clear(blocks.width(b));
+                others.addTo(column, b, block);
+                long first = index(column, b);
+                for (int i = 0; i < block.length(); i++) {
+                    double sum = values.getAtIndex(ValueLayout.JAVA_DOUBLE, first + i) + block.get(i);
+                    values.setAtIndex(ValueLayout.JAVA_DOUBLE, first + i, sum);
+                }
+            }
+        }
+    }
 }

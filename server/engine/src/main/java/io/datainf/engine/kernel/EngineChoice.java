@@ -22,16 +22,7 @@ final class EngineChoice {
     /** Opens kernels on a Java runtime with the Vector API or without. */
     static GradientKernels open(EngineOptions options, boolean vectorPresent) {
         return switch (options.kind()) {
-            case AUTO -> {
-                if (vectorPresent) {
-                    yield GradientKernels.vector();
-                }
-                LOG.warn(
-                        "module {} is missing, so ND4J computes, slower: start java with --add-modules {}",
-                        VECTOR_MODULE,
-                        VECTOR_MODULE);
-                yield Nd4jBackend.openCpu();
-            }
+            case AUTO -> best(options, vectorPresent);
             case VECTOR -> {
                 if (!vectorPresent) {
                     throw new EngineUnavailableException(
@@ -42,7 +33,36 @@ final class EngineChoice {
             }
             case ND4J -> Nd4jBackend.openCpu();
             case ND4J_CUDA -> Nd4jBackend.openCuda(options.deviceMemoryBytes());
+            case CUBLAS -> CublasEngine.open(options);
         };
+    }
+
+    private static GradientKernels best(EngineOptions options, boolean vectorPresent) {
+        try {
+            return CublasEngine.open(options);
+        } catch (EngineUnavailableException e) {
+            LOG.info("the CPU computes: {}", e.getMessage());
+        }
+        if (Nd4jBackend.hasCuda()) {
+            try {
+                return Nd4jBackend.openCuda(options.deviceMemoryBytes());
+            } catch (EngineUnavailableException e) {
+                LOG.info("the CPU computes: {}", e.getMessage());
+            }
+        }
+        if (vectorPresent) {
+            return GradientKernels.vector();
+        }
+        LOG.warn(
+                "module {} is missing, so ND4J computes, slower: start java with --add-modules {}",
+                VECTOR_MODULE,
+                VECTOR_MODULE);
+        return Nd4jBackend.openCpu();
+    }
+
+    /** Kernels of float32 on the CPU that need nothing to be loaded: the fastest at hand. */
+    static GradientKernels onCpu() {
+        return VECTOR_PRESENT ? VectorApiKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
     /** Kernels of float64: the fastest at hand. */

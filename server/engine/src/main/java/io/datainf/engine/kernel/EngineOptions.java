@@ -1,5 +1,7 @@
 package io.datainf.engine.kernel;
 
+import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalLong;
 
 /**
@@ -8,15 +10,17 @@ import java.util.OptionalLong;
  * @param kind the engine
  * @param deviceMemoryBytes most memory of a GPU that stored gradients may take; if absent, {@value #DEFAULT_DEVICE_PERCENT} %
  *     of all it has. Other engines ignore it
+ * @param cudaLibraries folders to look for CUDA's libraries in; none: where they usually are. For {@link EngineKind#CUBLAS}
  */
-public record EngineOptions(EngineKind kind, OptionalLong deviceMemoryBytes) {
+public record EngineOptions(EngineKind kind, OptionalLong deviceMemoryBytes, List<Path> cudaLibraries) {
 
     /** The kernels that suit the machine. */
-    public static final EngineOptions DEFAULT = new EngineOptions(EngineKind.AUTO, OptionalLong.empty());
+    public static final EngineOptions DEFAULT = of(EngineKind.AUTO);
 
     static final int DEFAULT_DEVICE_PERCENT = 70;
 
     public EngineOptions {
+        cudaLibraries = List.copyOf(cudaLibraries);
         if (deviceMemoryBytes.isPresent() && deviceMemoryBytes.getAsLong() < 0) {
             throw new IllegalArgumentException(
                     "device-memory is %d bytes: expected at least 0".formatted(deviceMemoryBytes.getAsLong()));
@@ -25,6 +29,6 @@ public record EngineOptions(EngineKind kind, OptionalLong deviceMemoryBytes) {
 
     /** Options of an engine with its defaults. */
     public static EngineOptions of(EngineKind kind) {
-        return new EngineOptions(kind, OptionalLong.empty());
+        return new EngineOptions(kind, OptionalLong.empty(), List.of());
     }
 }

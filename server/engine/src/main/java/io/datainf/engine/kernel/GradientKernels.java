@@ -1,11 +1,13 @@
 package io.datainf.engine.kernel;
 
 import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
- * The loops over stored gradients. A call works on one tile: at most 256 rows, adjacent blocks, m columns at a time, single-threaded; the
+ * The loops over stored gradients. A call works on one tile: at most {@link #tileRows()} rows, adjacent blocks, m columns at a time, single-threaded; the
  * caller spreads calls over threads. Implementations keep no state between calls and are safe for any number of threads;
  * a tile's results depend on its data only, bit for bit.
  *
@@ -45,11 +47,24 @@ public interface GradientKernels {
     /** Name of the engine, e.g. "vector". */
     String name();
 
+    /** What a device has done and holds; empty if there is none. */
+    default Optional<DeviceFigures> deviceFigures() {
+        return Optional.empty();
+    }
+
+    /** Gives back what was opened; columns and sums must have gone. */
+    default void close() {}
+
     /**
      * Error to expect at most of an inner product or a weighted sum, relative to the product of the norms of what went into it; calibrated, not
      * proved.
      */
     double relativeError();
+
+    /** Most rows of a tile; a power of two. A tile begins at a multiple of it or, if it is a piece of one, of a smaller power of two. */
+    default int tileRows() {
+        return OffHeapRows.TILE_ROWS;
+    }
 
     /**
      * Elements of a row that a tile should have at least, as far as the layout lets it; 1 asks for single blocks. Memory is read fastest in long

@@ -9,12 +9,12 @@ import java.lang.foreign.MemorySegment;
  *
  * @param matrix the stored gradients
  * @param firstOrdinal first row
- * @param rowCount rows, all in one tile of the matrix ({@link io.datainf.engine.memory.OffHeapRows#TILE_ROWS})
+ * @param rowCount rows, all in one tile of the kernels ({@link GradientKernels#tileRows()})
  * @param blocks the columns
  */
 public record GradientTile(GradientMatrix matrix, long firstOrdinal, int rowCount, BlockRange blocks) {
 
-    /** The rows from their first to their last column, {@code matrix.strideBytes()} apart. */
+    /** The rows from their first to their last column, {@code matrix.strideBytes()} apart; all must be in one tile of the matrix. */
     MemorySegment rows() {
         return matrix.rows(firstOrdinal, rowCount);
     }

@@ -1,5 +1,6 @@
 package io.datainf.engine.kernel;
 
+import io.datainf.engine.memory.ElementType;
 import java.util.List;
 import java.util.OptionalLong;
 import org.nd4j.linalg.factory.Nd4j;
@@ -57,6 +58,11 @@ final class Nd4jBackend {
         return checked(new Nd4jKernels(EngineKind.ND4J_CUDA.toString(), new Nd4jDeviceRows(budgetBytes)));
     }
 
+    /** Whether this build has ND4J's CUDA backend. */
+    static boolean hasCuda() {
+        return present(CUDA_BACKEND);
+    }
+
     private static void load(EngineKind kind, String backend, List<String> libraries) {
         NativeLibraries.liftMemoryLimits();
         String loaded;
@@ -79,7 +85,7 @@ final class Nd4jBackend {
     }
 
     private static GradientKernels checked(GradientKernels kernels) {
-        double error = KernelSelfCheck.greatestError(kernels);
+        double error = KernelSelfCheck.greatestError(kernels, ElementType.F32);
         if (!(error <= kernels.relativeError())) {
             throw new EngineUnavailableException(
                     "engine %s computes wrong products here: relative error %.1e, expected at most %.1e"

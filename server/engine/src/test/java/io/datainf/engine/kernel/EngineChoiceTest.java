@@ -5,18 +5,21 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.datainf.engine.memory.ElementType;
 import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class EngineChoiceTest {
 
     @Test
     void kinds_haveTheNamesOfTheCommandLine() {
         assertThat(Arrays.stream(EngineKind.values()).map(EngineKind::toString))
-                .containsExactly("auto", "vector", "nd4j", "nd4j-cuda");
+                .containsExactly("auto", "vector", "nd4j", "nd4j-cuda", "cublas");
     }
 
     @Test
@@ -61,7 +64,7 @@ class EngineChoiceTest {
     @Test
     void options_negativeDeviceMemory_isNamed() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(-1)))
+                .isThrownBy(() -> new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(-1), List.of()))
                 .withMessage("device-memory is -1 bytes: expected at least 0");
     }
 
@@ -110,15 +113,22 @@ class EngineChoiceTest {
                 .isEqualTo("IllegalArgumentException: inner");
     }
 
-    @Test
-    void selfCheck_ofTheOracle_findsNoError() {
-        assertThat(KernelSelfCheck.greatestError(GradientKernels.scalar())).isZero();
+    @ParameterizedTest
+    @EnumSource(
+            value = ElementType.class,
+            names = {"F32", "BF16"})
+    void selfCheck_ofTheOracle_findsNoError(ElementType type) {
+        assertThat(KernelSelfCheck.greatestError(GradientKernels.scalar(), type))
+                .isZero();
     }
 
-    @Test
-    void selfCheck_ofVector_findsRoundingOnly() {
+    @ParameterizedTest
+    @EnumSource(
+            value = ElementType.class,
+            names = {"F32", "BF16"})
+    void selfCheck_ofVector_findsRoundingOnly(ElementType type) {
         GradientKernels kernels = GradientKernels.vector();
 
-        assertThat(KernelSelfCheck.greatestError(kernels)).isPositive().isLessThan(kernels.relativeError());
+        assertThat(KernelSelfCheck.greatestError(kernels, type)).isPositive().isLessThan(kernels.relativeError());
     }
 }

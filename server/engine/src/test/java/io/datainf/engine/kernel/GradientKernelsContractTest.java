@@ -31,8 +31,13 @@ class GradientKernelsContractTest {
 
     static List<Arguments> kernelsAndTypes() {
         List<Arguments> arguments = new ArrayList<>();
-        for (GradientKernels kernels :
-                List.of(GradientKernels.scalar(), GradientKernels.vector(), GradientKernels.exact())) {
+        List<GradientKernels> all =
+                new ArrayList<>(List.of(GradientKernels.scalar(), GradientKernels.vector(), GradientKernels.exact()));
+        if (SimulatedCuda.present()) {
+            SimulatedCuda.reset(1L << 30, true);
+            all.add(GradientKernels.open(SimulatedCuda.options(1 << 28)));
+        }
+        for (GradientKernels kernels : all) {
             for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
                 arguments.add(Arguments.of(kernels.name(), kernels, type));
             }

@@ -66,6 +66,7 @@ public final class Main implements Runnable {
         CommandLine main = new CommandLine(new Main());
         main.addSubcommand(new ServeCommand());
         main.addSubcommand(new DoctorCommand());
+        main.addSubcommand(new EnginesCommand());
         main.addSubcommand(new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCommand.Validate()));
         CommandLine health = new CommandLine(new HealthCommand());
         main.addSubcommand(health);

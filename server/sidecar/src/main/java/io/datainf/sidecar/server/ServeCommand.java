@@ -17,6 +17,7 @@ import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
@@ -236,8 +237,9 @@ class ServeCommand implements Callable<Integer> {
             paramLabel = "NAME",
             defaultValue = "auto",
             description = {
-                "What computes. vector: the CPU; nd4j: the CPU through ND4J; nd4j-cuda: an NVIDIA GPU, in a build with"
-                        + " -Pcuda; auto: vector, or nd4j on a Java without the Vector API. Default: ${DEFAULT-VALUE}"
+                "What computes. cublas: an NVIDIA GPU, with CUDA 12 or 13; nd4j-cuda: an older one, in a build with -Pcuda;"
+                        + " vector: the CPU; nd4j: the CPU through ND4J; auto: the first of these that can."
+                        + " Default: ${DEFAULT-VALUE}"
             })
     private EngineKind engine;
 
@@ -246,6 +248,15 @@ class ServeCommand implements Callable<Integer> {
             paramLabel = "SIZE",
             description = "Most memory of the GPU for gradients. Default: 70 %% of it.")
     private @Nullable ByteCount deviceMemory;
+
+    @Option(
+            names = "--cuda-libs",
+            paramLabel = "DIR",
+            split = ":",
+            description =
+                    "Folders with CUDA's libraries for the engine cublas, such as site-packages/nvidia of a PyTorch."
+                            + " Default: the Python environment, /usr/local/cuda and the system's.")
+    private List<Path> cudaLibraries = List.of();
 
     @Option(
             names = "--max-message",
@@ -368,7 +379,8 @@ class ServeCommand implements Callable<Integer> {
                     threads == null ? Runtime.getRuntime().availableProcessors() : threads,
                     new EngineOptions(
                             engine,
-                            deviceMemory == null ? OptionalLong.empty() : OptionalLong.of(deviceMemory.bytes())),
+                            deviceMemory == null ? OptionalLong.empty() : OptionalLong.of(deviceMemory.bytes()),
+                            cudaLibraries),
                     new RpcLimits(
                             Math.toIntExact(maxMessage.bytes()),
                             maxUnacked.bytes(),

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
@@ -126,7 +127,8 @@ class ServeCommandTest {
                 .isEqualTo(new CompactionOptions(0.5, Duration.ofSeconds(60), 1L << 20));
         assertThat(config.tracing()).hasValue(new ServerConfig.Tracing(URI.create("http://collector:4318"), 0.25));
         assertThat(config.threadCount()).isEqualTo(4);
-        assertThat(config.engine()).isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30)));
+        assertThat(config.engine())
+                .isEqualTo(new EngineOptions(EngineKind.ND4J_CUDA, OptionalLong.of(2L << 30), List.of()));
         assertThat(config.rpcLimits())
                 .isEqualTo(new RpcLimits(5 << 20, 6 << 20, 7 << 20, 8, new Quota(13, 14 << 20, 15, 16L << 40)));
         assertThat(config.queryLimits()).isEqualTo(new QueryLimits(9, 10L << 30, 11L << 20));

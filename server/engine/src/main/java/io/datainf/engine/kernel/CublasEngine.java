@@ -1,0 +1,57 @@
+package io.datainf.engine.kernel;
+
+import io.datainf.engine.memory.ElementType;
+import java.util.List;
+
+/** Opens {@link CublasKernels} if they can be relied on here. */
+final class CublasEngine {
+
+    private static final long STAGING_BYTES = 16L << 20;
+
+    private CublasEngine() {}
+
+    /**
+     * Opens the first GPU.
+     *
+     * @throws EngineUnavailableException if libraries, driver or GPU are missing or do not fit, or it computes wrong
+     */
+    static CublasKernels open(EngineOptions options) {
+        CudaFunctions functions = CudaLibraries.open(options.cudaLibraries());
+        CublasKernels kernels = open(functions, options);
+        for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
+            double error = KernelSelfCheck.greatestError(kernels, type);
+            if (!(error <= kernels.relativeError())) {
+                kernels.close();
+                throw new EngineUnavailableException(
+                        "engine cublas computes wrong products of %s here: relative error %.1e, expected at most %.1e"
+                                .formatted(type, error, kernels.relativeError()));
+            }
+        }
+        if (kernels.figures().hostPieceCount() > 0) {
+            String why = kernels.figures().lastError();
+            kernels.close();
+            throw new EngineUnavailableException("engine cublas needs a GPU that computes: " + why);
+        }
+        return kernels;
+    }
+
+    private static CublasKernels open(CudaFunctions functions, EngineOptions options) {
+        CudaDevice device = null;
+        try {
+            device = new CudaDevice(functions);
+            long budget =
+                    options.deviceMemoryBytes().orElse(device.memory()[1] / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT);
+            return new CublasKernels(device, new CublasRows(device, budget, STAGING_BYTES), EngineChoice.onCpu());
+        } catch (CudaException e) {
+            if (device != null) {
+                device.close();
+            }
+            throw new EngineUnavailableException(
+                    "engine cublas needs %s: %s"
+                            .formatted(
+                                    e.outOfMemory() ? "more free memory of the GPU" : "a working GPU",
+                                    String.valueOf(e.getMessage())),
+                    e);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+package io.datainf.engine.kernel;
+
+import io.datainf.engine.kernel.CublasScratch.Use;
+import io.datainf.engine.memory.ElementType;
+import io.datainf.engine.memory.OffHeapRows;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/*
+ * A tile is cut where the blocks of rows on the device are. What lies there is multiplied there, the rest by the kernels of the host, and the sums are added up on the host in float64. Whatever fails on
+ * the device is computed on the host as well, so nobody but the log and the metrics sees it.
+ */
+/** Products by cuBLAS with rows that stay on an NVIDIA GPU, in float32. */
+final class CublasKernels implements GradientKernels {
+
+    private static final Logger LOG = LoggerFactory.getLogger(CublasKernels.class);
+
+    /** Columns that are multiplied at once at most, as long as there is memory for that many. */
+    static final int MAX_GROUP_COLUMNS = 32;
+
+    private static final int HOST_TILE_ROWS = OffHeapRows.TILE_ROWS;
+    private static final int TILE_ROWS = 4096;
+    private static final int RANGE_ELEMENTS = 1 << 18;
+
+    private final CudaDevice device;
+    private final CublasRows rows;
+    private final CublasScratch scratch;
+    private final GradientKernels host;
+    private final AtomicLong hostPieces = new AtomicLong();
+    private final AtomicLong deviceErrors = new AtomicLong();
+    private MemorySegment pinned = MemorySegment.NULL; // guarded by the device's lock, like the device
+    private volatile int groupColumns = MAX_GROUP_COLUMNS;
+    private volatile boolean failed;
+    private volatile String lastError = "";
+    private final AtomicLong kernelNanos = new AtomicLong();
+
+    /**
+     * Makes kernels of a device.
+     *
+     * @param host computes what the device does not
+     */
+    CublasKernels(CudaDevice device, CublasRows rows, GradientKernels host) {
+        this.device = device;
+        this.rows = rows;
+        this.scratch = new CublasScratch(device, rows);
+        this.host = host;
+    }
+
+    @Override
+    public String name() {
+        return EngineKind.CUBLAS.toString();
+    }
+
+    @Override
+    public double relativeError() {
+        // As of Nd4jKernels: an inner product is added up in float32 over a whole block, in an order of cuBLAS's
+        // choice.
+        return 16 * 0x1p-24;
+    }
+
+    @Override
+    public int preferredElements(int columnCount) {
+        return RANGE_ELEMENTS;
+    }
+
+    @Override
+    public int tileRows() {
+        return TILE_ROWS;
+    }
+
+    @Override
+    public ColumnVectors newVectors(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
+        return new CublasColumns(blocks, elementType, columnCount, groupColumns, arena);
+    }
+
+    @Override
+    public ColumnSums newSums(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
+        return new DoubleColumns(blocks, columnCount, arena);
+    }
+
+    @Override
+    public void squaredNorms(MemorySegment row, BlockRange blocks, ElementType elementType, double[] target) {
+        host.squaredNorms(row, blocks, elementType, target);
+    }
+
+    @Override
+    public void dots(GradientTile tile, ColumnVectors vectors, double[] dots) {
+        CublasColumns v = (CublasColumns) vectors;
+        for (GradientTile piece : cut(tile, rows.rowsPerBlock(tile.matrix()))) {
+            if (!onDevice(() -> deviceDots(tile, piece, v, dots), false)) {
+                hostPieces.incrementAndGet();
+                cut(piece, HOST_TILE_ROWS).forEach(part -> hostDots(tile, part, v, dots));
+            }
+        }
+    }
+
+    @Override
+    public void accumulate(GradientTile tile, ColumnVectors vectors, double[] weights, ColumnSums sums) {
+        CublasColumns v = (CublasColumns) vectors;
+        DoubleColumns r = (DoubleColumns) sums;
+        List<GradientTile> pieces = cut(tile, rows.rowsPerBlock(tile.matrix()));
+        List<GradientTile> left = onDevice(() -> deviceAccumulate(tile, pieces, v, weights, r), pieces);
+        hostPieces.addAndGet(left.size());
+        for (GradientTile piece : left) {
+            cut(piece, HOST_TILE_ROWS).forEach(part -> hostAccumulate(tile, part, v, weights, r));
+        }
+    }
+
+    /** Cuts a tile at multiples of a number of rows. */
+    private static List<GradientTile> cut(GradientTile tile, int every) {
+        List<GradientTile> pieces = new ArrayList<>();
+        long end = tile.firstOrdinal() + tile.rowCount();
+        for (long first = tile.firstOrdinal(); first < end; ) {
+            long next = Math.min(end, (first / every + 1) * every);
+            pieces.add(new GradientTile(tile.matrix(), first, (int) (next - first), tile.blocks()));
+            first = next;
+        }
+        return pieces;
+    }
+
+    /** Lets the device work, which changes nothing of the caller's unless it comes to its end; then returns what it does, else {@code otherwise}. */
+    private <T> T onDevice(Supplier<T> work, T otherwise) {
+        if (failed) {
+            return otherwise;
+        }
+        device.lock().lock();
+        long start = System.nanoTime();
+        try {
+            return failed ? otherwise : work.get();
+        } catch (CudaException e) {
+            note(e);
+            return otherwise;
+        } finally {
+            kernelNanos.addAndGet(System.nanoTime() - start);
+            device.lock().unlock();
+        }
+    }
+
+    @Override
+    public Optional<DeviceFigures> deviceFigures() {
+        return Optional.of(figures());
+    }
+
+    DeviceFigures figures() {
+        return onDevice(
+                () -> {
+                    long[] memory = device.memory();
+                    return figures(memory[1] - memory[0], memory[1]);
+                },
+                figures(0, 0));
+    }
+
+    private DeviceFigures figures(long usedBytes, long totalBytes) {
+        return new DeviceFigures(
+                usedBytes,
+                totalBytes,
+                rows.residentBytes(),
+                rows.uploadedBytes(),
+                kernelNanos.get(),
+                hostPieces.get(),
+                deviceErrors.get(),
+                !failed,
+                lastError);
+    }
+
+    private void note(CudaException e) {
+        deviceErrors.incrementAndGet();
+        lastError = String.valueOf(e.getMessage());
+        if (e.outOfMemory() && groupColumns > 1) {
+            groupColumns /= 2;
+            LOG.warn(
+                    "the GPU's memory is short, so that the CPU computes some products; {} columns at once from now on: {}",
+                    groupColumns,
+                    e.getMessage());
+        } else if (e.lasting()) {
+            failed = true;
+            LOG.error(
+                    "the GPU has failed and the CPU computes from now on; start the server again: {}", e.getMessage());
+        } else {
+            LOG.warn("the CPU computes products that the GPU could not: {}", e.getMessage());
+        }
+    }
+
+    private boolean deviceDots(GradientTile tile, GradientTile piece, CublasColumns v, double[] dots) {
+        upload(v);
+        CublasProducts.reserve(scratch, piece, v.groupColumns(), 0);
+        long address = rows.address(piece);
+        if (address == 0) {
+            return false;
+        }
+        CublasProducts products = new CublasProducts(device, scratch, piece, address);
+        int blockCount = piece.blocks().blockCount();
+        int offset = (int) (piece.firstOrdinal() - tile.firstOrdinal());
+        for (int column = 0; column < v.columnCount(); column += v.groupColumns()) {
+            int count = v.columnsFrom(column);
+            MemorySegment found = stage(4L * blockCount * piece.rowCount() * count);
+            device.read(products.dots(v.groupAddress(column), count), found);
+            device.synchronize();
+            long at = 0;
+            for (int b = 0; b < blockCount; b++) {
+                int first = (b * v.columnCount() + column) * tile.rowCount() + offset;
+                for (int k = 0; k < piece.rowCount(); k++) {
+                    for (int j = 0; j < count; j++) {
+                        dots[first + j * tile.rowCount() + k] = found.getAtIndex(ValueLayout.JAVA_FLOAT, at++);
+                    }
+                }
+            }
+        }
+        return true;
+    }
+
+    /** Returns the pieces that do not lie on the device. */
+    private List<GradientTile> deviceAccumulate(
+            GradientTile tile, List<GradientTile> pieces, CublasColumns v, double[] weights, DoubleColumns sums) {
+        upload(v);
+        int setCount = sums.columnCount() / v.columnCount();
+        long target = scratch.floats(
+                Use.SUMS, CublasProducts.sumFloats(tile.blocks(), tile.elementType(), sums.columnCount()));
+        List<GradientTile> left = new ArrayList<>();
+        for (GradientTile piece : pieces) {
+            CublasProducts.reserve(scratch, piece, v.groupColumns(), setCount);
+            long address = rows.address(piece);
+            if (address == 0) {
+                left.add(piece);
+                continue;
+            }
+            CublasProducts products = new CublasProducts(device, scratch, piece, address);
+            long deviceWeights = uploadWeights(tile, piece, weights, setCount);
+            boolean fromZero = left.size() == pieces.indexOf(piece);
+            forEachGroup(
+                    tile,
+                    v,
+                    setCount,
+                    target,
+                    (column, count, groupTarget) -> products.accumulate(
+                            products.dots(v.groupAddress(column), count),
+                            count,
+                            deviceWeights,
+                            setCount,
+                            groupTarget,
+                            fromZero));
+        }
+        if (left.size() < pieces.size()) {
+            collect(tile, v, setCount, target, sums);
+        }
+        return left;
+    }
+
+    /** Takes columns that are multiplied at once, and where their sums are added up on the device. */
+    @FunctionalInterface
+    private interface GroupAction {
+        void take(int column, int count, long target);
+    }
+
+    private static void forEachGroup(
+            GradientTile tile, CublasColumns v, int setCount, long target, GroupAction action) {
+        for (int column = 0; column < v.columnCount(); column += v.groupColumns()) {
+            long before = CublasProducts.sumFloats(tile.blocks(), tile.elementType(), setCount * column);
+            action.take(column, v.columnsFrom(column), target + 4 * before);
+        }
+    }
+
+    /** Fetches all sums, then adds them up. */
+    private void collect(GradientTile tile, CublasColumns v, int setCount, long target, DoubleColumns sums) {
+        long columnBytes = 4L * tile.blocks().elementCount();
+        MemorySegment found = stage(columnBytes * sums.columnCount());
+        forEachGroup(tile, v, setCount, target, (column, count, groupTarget) -> {
+            long collected = CublasProducts.collect(device, scratch, tile, groupTarget, setCount * count);
+            device.read(collected, found.asSlice(columnBytes * setCount * column, columnBytes * setCount * count));
+        });
+        device.synchronize();
+        forEachGroup(tile, v, setCount, target, (column, count, groupTarget) -> {
+            for (int i = 0; i < setCount * count; i++) {
+                int sum = i / count * v.columnCount() + column + i % count;
+                sums.addFloats(sum, found.asSlice(columnBytes * ((long) setCount * column + i), columnBytes));
+            }
+        });
+    }
+
+    private long uploadWeights(GradientTile tile, GradientTile piece, double[] weights, int setCount) {
+        int rowCount = piece.rowCount();
+        int pairs = piece.blocks().blockCount() * setCount;
+        long target = scratch.floats(Use.WEIGHTS, (long) pairs * rowCount);
+        MemorySegment staged = stage(4L * pairs * rowCount);
+        int offset = (int) (piece.firstOrdinal() - tile.firstOrdinal());
+        for (int pair = 0; pair < pairs; pair++) {
+            for (int k = 0; k < rowCount; k++) {
+                float weight = (float) weights[pair * tile.rowCount() + offset + k];
+                staged.setAtIndex(ValueLayout.JAVA_FLOAT, (long) pair * rowCount + k, weight);
+            }
+        }
+        device.write(staged, target);
+        return target;
+    }
+
+    /** Brings columns to the device unless they are there. */
+    private void upload(CublasColumns v) {
+        if (v.address() != 0) {
+            return;
+        }
+        MemorySegment staged = stage(v.deviceBytes());
+        v.fill(staged);
+        long address = rows.allocate(v.deviceBytes());
+        try {
+            device.write(staged, address);
+        } catch (CudaException e) {
+            device.free(address);
+            throw e;
+        }
+        v.setAddress(address, () -> release(address));
+    }
+
+    private void release(long address) {
+        boolean ignored = onDevice(
+                () -> {
+                    device.free(address);
+                    return true;
+                },
+                false);
+    }
+
+    /** Memory to copy through; what was copied through it before has arrived. */
+    private MemorySegment stage(long bytes) {
+        device.synchronize();
+        if (pinned.byteSize() < bytes) {
+            MemorySegment small = pinned;
+            pinned = MemorySegment.NULL;
+            if (small.byteSize() > 0) {
+                device.freePinned(small);
+            }
+            pinned = device.allocatePinned(bytes);
+        }
+        return pinned.asSlice(0, bytes);
+    }
+
+    private void hostDots(GradientTile tile, GradientTile part, CublasColumns v, double[] dots) {
+        int columns = part.blocks().blockCount() * v.columnCount();
+        double[] found = new double[columns * part.rowCount()];
+        host.dots(part, v.onHost(host), found);
+        int offset = (int) (part.firstOrdinal() - tile.firstOrdinal());
+        for (int i = 0; i < columns; i++) {
+            System.arraycopy(found, i * part.rowCount(), dots, i * tile.rowCount() + offset, part.rowCount());
+        }
+    }
+
+    private void hostAccumulate(
+            GradientTile tile, GradientTile part, CublasColumns v, double[] weights, DoubleColumns sums) {
+        int offset = (int) (part.firstOrdinal() - tile.firstOrdinal());
+        double[] ofPart = new double[weights.length / tile.rowCount() * part.rowCount()];
+        for (int i = 0; i < ofPart.length / part.rowCount(); i++) {
+            System.arraycopy(weights, i * tile.rowCount() + offset, ofPart, i * part.rowCount(), part.rowCount());
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            ColumnSums found = host.newSums(part.blocks(), part.elementType(), sums.columnCount(), arena);
+            host.accumulate(part, v.onHost(host), ofPart, found);
+            sums.addAll(found, arena);
+        }
+    }
+
+    /** Gives everything on the device back. Columns that are in use must have gone. */
+    @Override
+    public void close() {
+        boolean ignored = onDevice(
+                () -> {
+                    scratch.close();
+                    rows.close();
+                    if (pinned.byteSize() > 0) {
+                        device.freePinned(pinned);
+                    }
+                    return true;
+                },
+                false);
+        device.close();
+    }
+}
