@@ -100,7 +100,7 @@ typedef struct {
 } Stream;
 
 typedef struct { int live, recorded, stream; uint64_t upTo; Clock clock; } Event;
-typedef struct { int live, stream; } Handle;
+typedef struct { int live, stream, workspace, mode; } Handle;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned char *reserved;
@@ -678,7 +678,7 @@ static int cublasStream(const char *function, cublasHandle_t given) {
 
 EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t *created) {
     ENTER(cublasStatus_t, "cublasCreate_v2");
-    handle = (Handle){1, -1};
+    handle = (Handle){.live = 1, .stream = -1};
     *created = (cublasHandle_t)&handle;
     LEAVE(cublasStatus_t, 0);
 }
@@ -708,12 +708,13 @@ EXPORT cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t given, void *workspac
     ENTER(cublasStatus_t, "cublasSetWorkspace_v2");
     if (cublasStream("cublasSetWorkspace_v2", given) < 0) LEAVE(cublasStatus_t, CUBLAS_INVALID_VALUE);
     if (!holding((uintptr_t)workspace, size)) violation("cublasSetWorkspace_v2", "no such memory");
+    handle.workspace = 1;
     LEAVE(cublasStatus_t, 0);
 }
 
 EXPORT cublasStatus_t cublasSetMathMode(cublasHandle_t given, cublasMath_t mode) {
     ENTER(cublasStatus_t, "cublasSetMathMode");
-    if (cublasStream("cublasSetMathMode", given) < 0 || (int)mode != 16) violation("cublasSetMathMode", "mode %d", (int)mode);
+    if (cublasStream("cublasSetMathMode", given) >= 0) handle.mode = (int)mode;
     LEAVE(cublasStatus_t, 0);
 }
 
@@ -738,6 +739,7 @@ EXPORT cublasStatus_t cublasGemmStridedBatchedEx(
         violation(function, "types %d, %d, %d, computation %d, algorithm %d", (int)Atype, (int)Btype, (int)Ctype, (int)computeType, (int)algo);
         LEAVE(cublasStatus_t, CUBLAS_INVALID_VALUE);
     }
+    if (!handle.workspace || handle.mode != 16) violation(function, "no workspace of its own, or sums of reduced precision");
     Work work = {.kind = GEMM, .function = function, .m = m, .n = n, .k = k, .batch = batchCount};
     memcpy(&work.alpha, alpha, 4);
     memcpy(&work.beta, beta, 4);

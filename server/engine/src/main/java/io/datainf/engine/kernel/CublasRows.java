@@ -122,6 +122,9 @@ final class CublasRows implements AutoCloseable {
         int capacity = Math.min(rowsPerBlock, 2 * Integer.highestOneBit(Math.max(LEAST_ROWS, wanted - 1)));
         long stride = key.matrix.strideBytes();
         if (capacity * stride > budgetBytes) {
+            capacity = wanted;
+        }
+        if (capacity * stride > budgetBytes) {
             return null;
         }
         while (residentBytes.get() + capacity * stride > budgetBytes) {

@@ -18,7 +18,7 @@ import java.util.Map;
  * declarations, so a slip shows where they are compared with the headers. Safe for any number of threads.
  */
 @SuppressWarnings("restricted") // calls libraries
-final class CudaFunctions {
+class CudaFunctions {
 
     /** Of libcudart. */
     static final List<String> RUNTIME = List.of(

@@ -69,8 +69,8 @@ public final class SimulatedCuda {
         return text.reinterpret(1 << 16).getString(0);
     }
 
-    /** What the program did that a real device need not forgive. */
-    static List<String> violations() {
+    /** What was done that a real device need not forgive. */
+    public static List<String> broken() {
         List<String> found = new ArrayList<>();
         int count = integer("sim_violations");
         for (int i = 0; i < Math.min(count, 20); i++) {
