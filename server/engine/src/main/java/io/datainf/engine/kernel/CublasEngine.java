@@ -39,8 +39,8 @@ final class CublasEngine {
         CudaDevice device = null;
         try {
             device = new CudaDevice(functions);
-            long budget =
-                    options.deviceMemoryBytes().orElse(device.memory()[1] / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT);
+            long budget = options.deviceMemoryBytes()
+                    .orElse(device.memory().totalBytes() / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT);
             return new CublasKernels(device, new CublasRows(device, budget, STAGING_BYTES), EngineChoice.onCpu());
         } catch (CudaException e) {
             if (device != null) {

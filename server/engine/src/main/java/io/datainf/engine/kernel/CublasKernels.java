@@ -40,6 +40,7 @@ final class CublasKernels implements GradientKernels {
     private volatile int groupColumns = MAX_GROUP_COLUMNS;
     private volatile boolean failed;
     private volatile String lastError = "";
+    private volatile CudaDevice.Memory memory = new CudaDevice.Memory(0, 0);
     private final AtomicLong kernelNanos = new AtomicLong();
 
     /**
@@ -149,19 +150,21 @@ final class CublasKernels implements GradientKernels {
         return Optional.of(figures());
     }
 
+    /** What was done and is held. Does not wait for the device: while it works, its memory is that of before. */
     DeviceFigures figures() {
-        return onDevice(
-                () -> {
-                    long[] memory = device.memory();
-                    return figures(memory[1] - memory[0], memory[1]);
-                },
-                figures(0, 0));
-    }
-
-    private DeviceFigures figures(long usedBytes, long totalBytes) {
+        if (!failed && device.lock().tryLock()) {
+            try {
+                memory = device.memory();
+            } catch (CudaException e) {
+                note(e);
+            } finally {
+                device.lock().unlock();
+            }
+        }
+        CudaDevice.Memory known = memory;
         return new DeviceFigures(
-                usedBytes,
-                totalBytes,
+                known.totalBytes() - known.freeBytes(),
+                known.totalBytes(),
                 rows.residentBytes(),
                 rows.uploadedBytes(),
                 kernelNanos.get(),

@@ -103,10 +103,12 @@ final class CudaDevice implements AutoCloseable {
         return out.get(ValueLayout.JAVA_INT, 0);
     }
 
-    /** Memory that is free, and all there is, bytes. */
-    long[] memory() {
+    /** Memory of the device, bytes. */
+    record Memory(long freeBytes, long totalBytes) {}
+
+    Memory memory() {
         runtime("cudaMemGetInfo", out, out.asSlice(Long.BYTES));
-        return new long[] {out.getAtIndex(ValueLayout.JAVA_LONG, 0), out.getAtIndex(ValueLayout.JAVA_LONG, 1)};
+        return new Memory(out.getAtIndex(ValueLayout.JAVA_LONG, 0), out.getAtIndex(ValueLayout.JAVA_LONG, 1));
     }
 
     long allocate(long bytes) {

@@ -53,6 +53,14 @@ final class MeterNames {
     static final String ENGINE_INFO = "datainf.engine.info";
     static final String CONNECTIONS = "datainf.connections";
     static final String CONNECTIONS_REFUSED = "datainf.connections.refused";
+    static final String DEVICE_WORKING = "datainf.device.working";
+    static final String DEVICE_MEMORY_USED = "datainf.device.memory.used";
+    static final String DEVICE_MEMORY_SIZE = "datainf.device.memory.size";
+    static final String DEVICE_ROW_MEMORY = "datainf.device.row.memory";
+    static final String DEVICE_UPLOADED = "datainf.device.uploaded";
+    static final String DEVICE_BUSY = "datainf.device.busy";
+    static final String DEVICE_FALLBACKS = "datainf.device.fallbacks";
+    static final String DEVICE_ERRORS = "datainf.device.errors";
     static final String KERNEL_THREADS = "datainf.kernel.threads";
     static final String KERNEL_BUSY = "datainf.kernel.busy";
     static final String KERNELS_WARM = "datainf.kernels.warm";

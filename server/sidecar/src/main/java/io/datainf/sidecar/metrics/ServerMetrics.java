@@ -1,6 +1,7 @@
 package io.datainf.sidecar.metrics;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.datainf.engine.kernel.DeviceFigures;
 import io.datainf.engine.run.GradientHealth;
 import io.datainf.engine.run.StorageFigures;
 import io.datainf.engine.store.StoreEvents;
@@ -195,6 +196,11 @@ public final class ServerMetrics implements AutoCloseable {
                 .description("Time that kernel threads have computed, over all of them")
                 .baseUnit("seconds")
                 .register(registry);
+    }
+
+    /** Shows what a GPU does and holds; {@code figures} is asked at each scrape. */
+    public void watchDevice(Supplier<DeviceFigures> figures) {
+        new DeviceMetrics(figures).bindTo(registry);
     }
 
     /** Shows whether the kernels are compiled; {@code warm} is asked at each scrape. */

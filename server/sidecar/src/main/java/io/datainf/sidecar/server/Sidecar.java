@@ -143,6 +143,9 @@ final class Sidecar implements AutoCloseable {
         metrics.watchDisk(config.storage().dataDirectory());
         metrics.showEngine(calculator.engineName());
         metrics.watchKernels(calculator.threadCount(), calculator::busyNanos);
+        if (calculator.deviceFigures().isPresent()) {
+            metrics.watchDevice(() -> calculator.deviceFigures().orElseThrow());
+        }
         QueryExecutor queries = opened(parts, new QueryExecutor(calculator, config.queryLimits(), metrics.query()));
         metrics.watchQueryQueue(queries::queueDepth, queries.queueLimit());
         SharedMemory sharedMemory = shareMemory(config);

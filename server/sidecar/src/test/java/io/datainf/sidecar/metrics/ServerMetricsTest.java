@@ -3,6 +3,7 @@ package io.datainf.sidecar.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.datainf.engine.influence.InfluenceMethod;
+import io.datainf.engine.kernel.DeviceFigures;
 import io.datainf.engine.run.GradientHealth;
 import io.datainf.engine.run.StorageFigures;
 import io.datainf.sidecar.query.QueryFailure;
@@ -150,6 +151,22 @@ class ServerMetricsTest {
         metrics.watchKernels(4, () -> 2_500_000_000L);
 
         assertThat(scrape()).contains("datainf_kernel_threads 4.0", "datainf_kernel_busy_seconds_total 2.5");
+    }
+
+    @Test
+    void device_isAskedAtEachScrape() {
+        metrics.watchDevice(() -> new DeviceFigures(3, 8, 2, 5, 1_500_000_000, 4, 1, false, "why"));
+
+        assertThat(scrape())
+                .contains(
+                        "datainf_device_working 0.0",
+                        "datainf_device_memory_used_bytes 3.0",
+                        "datainf_device_memory_size_bytes 8.0",
+                        "datainf_device_row_memory_bytes 2.0",
+                        "datainf_device_uploaded_bytes_total 5.0",
+                        "datainf_device_busy_seconds_total 1.5",
+                        "datainf_device_fallbacks_total 4.0",
+                        "datainf_device_errors_total 1.0");
     }
 
     @Test
