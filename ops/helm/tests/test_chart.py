@@ -193,7 +193,7 @@ def test_everything_reaches_its_place() -> None:
 
     assert sidecar["image"].startswith("registry.example/datainf-server@sha256:0123")
     assert sidecar["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert environment(sidecar)["DATAINF_ENGINE"] == "nd4j-cuda"
+    assert environment(sidecar)["DATAINF_ENGINE"] == "cublas"
     assert environment(sidecar)["DATAINF_TOKENS"] == "/etc/datainf/tokens/tokens.yaml"
     secrets = [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume]
     assert secrets == ["datainf-tls", "datainf-tokens"]

@@ -71,7 +71,7 @@ seccompProfile:
 {{- end }}
 {{- if gt (int .Values.gpu.count) 0 }}
 - name: DATAINF_ENGINE
-  value: nd4j-cuda
+  value: cublas
 {{- end }}
 {{- range $name, $value := .Values.options }}
 - name: DATAINF_{{ $name | replace "-" "_" | upper }}

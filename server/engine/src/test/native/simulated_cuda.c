@@ -53,7 +53,7 @@ typedef struct { unsigned short bits; } __nv_bfloat16;
 #define RESERVED ((size_t)1 << 44)
 
 enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, NO_DRIVER = 35, NO_DEVICE = 100, ILLEGAL_ADDRESS = 700 };
-enum { CUBLAS_NOT_INITIALIZED = 1, CUBLAS_ALLOC_FAILED = 3, CUBLAS_INVALID_VALUE = 7, CUBLAS_EXECUTION_FAILED = 13 };
+enum { CUBLAS_NOT_INITIALIZED = 1, CUBLAS_ALLOC_FAILED = 3, CUBLAS_INVALID_VALUE = 7, CUBLAS_EXECUTION_FAILED = 13, CUBLAS_NOT_SUPPORTED = 15 };
 
 /* Logical time: entry s counts the work of stream s that is known to be over. */
 typedef struct { uint32_t of[MAX_STREAMS]; } Clock;
@@ -722,6 +722,7 @@ EXPORT const char *cublasGetStatusString(cublasStatus_t status) {
     switch ((int)status) {
         case CUBLAS_NOT_INITIALIZED: return "the library was not initialized";
         case CUBLAS_ALLOC_FAILED: return "the resource allocation failed";
+        case CUBLAS_NOT_SUPPORTED: return "the requested functionality is not supported";
         case CUBLAS_INVALID_VALUE: return "an unsupported value or parameter was passed to the function";
         default: return "the function failed to launch on the GPU";
     }
@@ -740,6 +741,7 @@ EXPORT cublasStatus_t cublasGemmStridedBatchedEx(
         LEAVE(cublasStatus_t, CUBLAS_INVALID_VALUE);
     }
     if (!handle.workspace || handle.mode != 16) violation(function, "no workspace of its own, or sums of reduced precision");
+    if (Atype == CUDA_R_16BF && capabilityMajor < 8) LEAVE(cublasStatus_t, CUBLAS_NOT_SUPPORTED);
     Work work = {.kind = GEMM, .function = function, .m = m, .n = n, .k = k, .batch = batchCount};
     memcpy(&work.alpha, alpha, 4);
     memcpy(&work.beta, beta, 4);

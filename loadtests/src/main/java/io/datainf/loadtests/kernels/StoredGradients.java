@@ -1,6 +1,5 @@
 package io.datainf.loadtests.kernels;
 
-import io.datainf.engine.influence.BlockStatistics;
 import io.datainf.engine.influence.BlockStatisticsAccumulator;
 import io.datainf.engine.influence.Damping;
 import io.datainf.engine.influence.InfluenceCalculator;
@@ -29,7 +28,8 @@ final class StoredGradients implements AutoCloseable {
 
     private final GradientMatrix matrix;
     private final SquaredNorms squaredNorms;
-    private final BlockStatistics statistics;
+    private final BlockStatisticsAccumulator statistics;
+    private final SplittableRandom random = new SplittableRandom(1);
     private final Arena arena = Arena.ofShared();
     private final MemorySegment queries; // [MAX_QUERIES, D]
 
@@ -38,20 +38,27 @@ final class StoredGradients implements AutoCloseable {
         matrix = new GradientMatrix(layout, type);
         squaredNorms = new SquaredNorms(layout.blockCount());
         queries = arena.allocate(ValueLayout.JAVA_FLOAT, (long) MAX_QUERIES * layout.dimension());
-        SplittableRandom random = new SplittableRandom(1);
-        BlockStatisticsAccumulator accumulator = new BlockStatisticsAccumulator(layout.blockCount());
-        double[] q = new double[layout.blockCount()];
-        for (int i = 0; i < sampleCount; i++) {
-            MemorySegment values = fill(queries.asSlice(0, layout.dimension() * (long) Float.BYTES), random);
-            MemorySegment row = matrix.nextRow();
-            ElementConversion.convert(values, ElementType.F32, row, type, layout.dimension());
-            matrix.publishRow();
-            SquaredNorms.ofRow(row, layout, type, q);
-            squaredNorms.append(q);
-            accumulator.add(q);
-        }
-        statistics = accumulator.snapshot();
+        statistics = new BlockStatisticsAccumulator(layout.blockCount());
+        append(sampleCount);
         fill(queries, random);
+    }
+
+    /** Makes more gradients. */
+    void append(int sampleCount) {
+        BlockLayout layout = matrix.layout();
+        double[] q = new double[layout.blockCount()];
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment values = scratch.allocate(ValueLayout.JAVA_FLOAT, layout.dimension());
+            for (int i = 0; i < sampleCount; i++) {
+                MemorySegment row = matrix.nextRow();
+                ElementConversion.convert(
+                        fill(values, random), ElementType.F32, row, matrix.elementType(), layout.dimension());
+                matrix.publishRow();
+                SquaredNorms.ofRow(row, layout, matrix.elementType(), q);
+                squaredNorms.append(q);
+                statistics.add(q);
+            }
+        }
     }
 
     private static MemorySegment fill(MemorySegment values, SplittableRandom random) {
@@ -72,11 +79,17 @@ final class StoredGradients implements AutoCloseable {
 
     /** Computes the scores of all samples on the first {@code queryCount} validation gradients. */
     void score(InfluenceCalculator calculator, InfluenceMethod method, int queryCount) {
-        SampleSet samples = new SampleSet(matrix, squaredNorms, (int) matrix.rowCount(), new BitSet(), statistics);
+        compute(calculator, method, queryCount).close();
+    }
+
+    /** The same; the caller closes the scores. */
+    InfluenceScores compute(InfluenceCalculator calculator, InfluenceMethod method, int queryCount) {
+        SampleSet samples =
+                new SampleSet(matrix, squaredNorms, (int) matrix.rowCount(), new BitSet(), statistics.snapshot());
         MemorySegment v = queries.asSlice(0, (long) queryCount * matrix.layout().dimension() * Float.BYTES);
         InfluenceRequest request =
                 new InfluenceRequest(samples, queryCount, v, method, List.of(new Damping.Scaled(0.1)), false, false);
-        calculator.compute(request, WorkMonitor.of(() -> false)).forEach(InfluenceScores::close);
+        return calculator.compute(request, WorkMonitor.of(() -> false)).getFirst();
     }
 
     @Override

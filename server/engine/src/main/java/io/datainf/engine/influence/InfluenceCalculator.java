@@ -5,6 +5,7 @@ import io.datainf.engine.kernel.EngineOptions;
 import io.datainf.engine.kernel.GradientKernels;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /** Computes influence scores. Safe for any number of threads. Owns the kernels and their threads. */
 public final class InfluenceCalculator implements AutoCloseable {
@@ -50,6 +51,11 @@ public final class InfluenceCalculator implements AutoCloseable {
     /** What the GPU has done and holds; empty if none computes. */
     public Optional<DeviceFigures> deviceFigures() {
         return single.deviceFigures();
+    }
+
+    /** Bytes of its memory that the GPU copies in a second, measured over {@code bytes}; empty if none computes. */
+    public OptionalDouble measureDeviceCopy(long bytes) {
+        return single.measureDeviceCopy(bytes);
     }
 
     /** Threads that run kernels. */

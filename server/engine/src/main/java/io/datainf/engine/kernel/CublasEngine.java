@@ -2,10 +2,13 @@ package io.datainf.engine.kernel;
 
 import io.datainf.engine.memory.ElementType;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Opens {@link CublasKernels} if they can be relied on here. */
 final class CublasEngine {
 
+    private static final Logger LOG = LoggerFactory.getLogger(CublasEngine.class);
     private static final long STAGING_BYTES = 16L << 20;
 
     private CublasEngine() {}
@@ -18,21 +21,33 @@ final class CublasEngine {
     static CublasKernels open(EngineOptions options) {
         CudaFunctions functions = CudaLibraries.open(options.cudaLibraries());
         CublasKernels kernels = open(functions, options);
-        for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
-            double error = KernelSelfCheck.greatestError(kernels, type);
-            if (!(error <= kernels.relativeError())) {
-                kernels.close();
-                throw new EngineUnavailableException(
-                        "engine cublas computes wrong products of %s here: relative error %.1e, expected at most %.1e"
-                                .formatted(type, error, kernels.relativeError()));
+        try {
+            for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
+                check(kernels, type);
             }
-        }
-        if (kernels.figures().hostPieceCount() > 0) {
-            String why = kernels.figures().lastError();
+            return kernels.followRows();
+        } catch (EngineUnavailableException e) {
             kernels.close();
-            throw new EngineUnavailableException("engine cublas needs a GPU that computes: " + why);
+            throw e;
         }
-        return kernels;
+    }
+
+    private static void check(CublasKernels kernels, ElementType type) {
+        long before = kernels.figures().hostPieceCount();
+        double error = KernelSelfCheck.greatestError(kernels, type);
+        if (!(error <= kernels.relativeError())) {
+            throw new EngineUnavailableException(
+                    "engine cublas computes wrong products of %s here: relative error %.1e, expected at most %.1e"
+                            .formatted(type, error, kernels.relativeError()));
+        }
+        if (kernels.figures().hostPieceCount() > before) {
+            String why = kernels.figures().lastError();
+            if (type == ElementType.F32 || !kernels.figures().working()) {
+                throw new EngineUnavailableException("engine cublas needs a GPU that computes: " + why);
+            }
+            LOG.info("the GPU has no products of bfloat16, so that the CPU computes with such rows: {}", why);
+            kernels.leaveToHost(type);
+        }
     }
 
     private static CublasKernels open(CudaFunctions functions, EngineOptions options) {

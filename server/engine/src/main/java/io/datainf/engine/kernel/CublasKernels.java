@@ -9,6 +9,13 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -29,6 +36,9 @@ final class CublasKernels implements GradientKernels {
     private static final int HOST_TILE_ROWS = OffHeapRows.TILE_ROWS;
     private static final int TILE_ROWS = 4096;
     private static final int RANGE_ELEMENTS = 1 << 18;
+    private static final int COPY_ROWS = 4096;
+    private static final int COPY_ROUNDS = 10;
+    private static final int FOLLOW_MILLIS = 20;
 
     private final CudaDevice device;
     private final CublasRows rows;
@@ -38,6 +48,9 @@ final class CublasKernels implements GradientKernels {
     private final AtomicLong deviceErrors = new AtomicLong();
     private MemorySegment pinned = MemorySegment.NULL; // guarded by the device's lock, like the device
     private volatile int groupColumns = MAX_GROUP_COLUMNS;
+    private final ScheduledExecutorService follower = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("datainf-gpu-rows").factory());
+    private final Set<ElementType> hostTypes = ConcurrentHashMap.newKeySet();
     private volatile boolean failed;
     private volatile String lastError = "";
     private volatile CudaDevice.Memory memory = new CudaDevice.Memory(0, 0);
@@ -96,7 +109,7 @@ final class CublasKernels implements GradientKernels {
     public void dots(GradientTile tile, ColumnVectors vectors, double[] dots) {
         CublasColumns v = (CublasColumns) vectors;
         for (GradientTile piece : cut(tile, rows.rowsPerBlock(tile.matrix()))) {
-            if (!onDevice(() -> deviceDots(tile, piece, v, dots), false)) {
+            if (hostTypes.contains(tile.elementType()) || !onDevice(() -> deviceDots(tile, piece, v, dots), false)) {
                 hostPieces.incrementAndGet();
                 cut(piece, HOST_TILE_ROWS).forEach(part -> hostDots(tile, part, v, dots));
             }
@@ -108,11 +121,41 @@ final class CublasKernels implements GradientKernels {
         CublasColumns v = (CublasColumns) vectors;
         DoubleColumns r = (DoubleColumns) sums;
         List<GradientTile> pieces = cut(tile, rows.rowsPerBlock(tile.matrix()));
-        List<GradientTile> left = onDevice(() -> deviceAccumulate(tile, pieces, v, weights, r), pieces);
+        List<GradientTile> left = hostTypes.contains(tile.elementType())
+                ? pieces
+                : onDevice(() -> deviceAccumulate(tile, pieces, v, weights, r), pieces);
         hostPieces.addAndGet(left.size());
         for (GradientTile piece : left) {
             cut(piece, HOST_TILE_ROWS).forEach(part -> hostAccumulate(tile, part, v, weights, r));
         }
+    }
+
+    /** Brings new rows to the device from now on while it has nothing else to do, so that queries find them there. */
+    CublasKernels followRows() {
+        Future<?> ignored =
+                follower.scheduleWithFixedDelay(this::catchUp, FOLLOW_MILLIS, FOLLOW_MILLIS, TimeUnit.MILLISECONDS);
+        return this;
+    }
+
+    private void catchUp() {
+        boolean more = true;
+        while (more && !failed && device.lock().tryLock()) {
+            try {
+                more = rows.catchUp();
+            } catch (CudaException e) {
+                note(e);
+                more = false;
+            } catch (IllegalStateException e) { // the matrix was closed meanwhile
+                more = true;
+            } finally {
+                device.lock().unlock();
+            }
+        }
+    }
+
+    /** Leaves rows of a type to the host from now on. */
+    void leaveToHost(ElementType type) {
+        boolean ignored = hostTypes.add(type);
     }
 
     /** Cuts a tile at multiples of a number of rows. */
@@ -148,6 +191,35 @@ final class CublasKernels implements GradientKernels {
     @Override
     public Optional<DeviceFigures> deviceFigures() {
         return Optional.of(figures());
+    }
+
+    @Override
+    public OptionalDouble measureDeviceCopy(long bytes) {
+        return onDevice(
+                () -> {
+                    int columns = Math.toIntExact(Math.max(1, bytes / Float.BYTES / COPY_ROWS));
+                    long floats = (long) COPY_ROWS * columns;
+                    long source = rows.allocate(2 * floats * Float.BYTES);
+                    try {
+                        CudaDevice.Matrix from = new CudaDevice.Matrix(source, CudaDevice.DataType.F32, COPY_ROWS, 0);
+                        CudaDevice.Matrix to = new CudaDevice.Matrix(
+                                source + floats * Float.BYTES, CudaDevice.DataType.F32, COPY_ROWS, 0);
+                        device.clear(source, floats * Float.BYTES);
+                        double best = Double.POSITIVE_INFINITY;
+                        for (int i = 0; i < COPY_ROUNDS; i++) {
+                            device.synchronize();
+                            long start = System.nanoTime();
+                            device.copy(from, to, COPY_ROWS, columns);
+                            device.synchronize();
+                            best = Math.min(best, (double) System.nanoTime() - start);
+                        }
+                        // Read and written.
+                        return OptionalDouble.of(2 * floats * Float.BYTES / best * 1e9);
+                    } finally {
+                        device.free(source);
+                    }
+                },
+                OptionalDouble.empty());
     }
 
     /** What was done and is held. Does not wait for the device: while it works, its memory is that of before. */
@@ -371,16 +443,20 @@ final class CublasKernels implements GradientKernels {
     /** Gives everything on the device back. Columns that are in use must have gone. */
     @Override
     public void close() {
-        boolean ignored = onDevice(
-                () -> {
-                    scratch.close();
-                    rows.close();
-                    if (pinned.byteSize() > 0) {
-                        device.freePinned(pinned);
-                    }
-                    return true;
-                },
-                false);
-        device.close();
+        follower.shutdown();
+        device.lock().lock();
+        try {
+            scratch.close();
+            rows.close();
+            if (pinned.byteSize() > 0) {
+                device.freePinned(pinned);
+            }
+        } catch (CudaException e) {
+            LOG.warn("memory of the GPU was not given back: {}", e.getMessage());
+        } finally {
+            failed = true; // nothing more is asked of it
+            device.close();
+            device.lock().unlock();
+        }
     }
 }

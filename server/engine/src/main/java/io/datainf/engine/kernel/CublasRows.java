@@ -5,6 +5,7 @@ import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.MemorySegment;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -103,7 +104,7 @@ final class CublasRows implements AutoCloseable {
         }
         if (block.rowCount < wanted) {
             try {
-                append(matrix, first, block);
+                append(matrix, first, block, Integer.MAX_VALUE);
             } catch (CudaException e) {
                 blocks.remove(key); // nobody knows what has arrived
                 free(block);
@@ -181,9 +182,38 @@ final class CublasRows implements AutoCloseable {
         return uploadedBytes.get();
     }
 
-    /** Copies the rows that are published by now and of the block, as far as they have room. */
-    private void append(GradientMatrix matrix, long first, RowBlock block) {
+    /**
+     * Copies some of the rows that have been published since their blocks were used, as far as these have room, and lets go of rows whose matrix is closed. Returns whether there may be
+     * more to do.
+     */
+    boolean catchUp() {
+        for (Map.Entry<Key, RowBlock> entry : List.copyOf(blocks.entrySet())) {
+            GradientMatrix matrix = entry.getKey().matrix;
+            RowBlock block = entry.getValue();
+            if (!matrix.alive()) {
+                blocks.remove(entry.getKey());
+                free(block);
+                continue;
+            }
+            long first = entry.getKey().index * rowsPerBlock(matrix);
+            if (block.rowCount < Math.min(block.capacity, matrix.rowCount() - first)) {
+                try {
+                    append(matrix, first, block, TILE_ROWS);
+                } catch (CudaException | IllegalStateException e) { // the matrix may be closed by now
+                    blocks.remove(entry.getKey());
+                    free(block);
+                    throw e;
+                }
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Copies the rows that are published by now and of the block, as far as they have room; about {@code most} at most. */
+    private void append(GradientMatrix matrix, long first, RowBlock block, int most) {
         int end = (int) Math.min(block.capacity, matrix.rowCount() - first);
+        end = (int) Math.min(end, (long) block.rowCount + most);
         while (block.rowCount < end) {
             long ordinal = first + block.rowCount;
             int count = Math.min(TILE_ROWS - (int) (ordinal % TILE_ROWS), end - block.rowCount);

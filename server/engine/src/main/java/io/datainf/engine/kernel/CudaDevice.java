@@ -174,6 +174,11 @@ final class CudaDevice implements AutoCloseable {
         runtime("cudaStreamSynchronize", opened.computeStream);
     }
 
+    /** Sets bytes to 0. */
+    void clear(long address, long bytes) {
+        runtime("cudaMemset2DAsync", address, bytes, 0, bytes, 1L, opened.computeStream);
+    }
+
     /** Clears the lower half of each of {@code count} numbers of float32, which leaves their values cut off to bfloat16. */
     void clearLowerHalves(long address, long count) {
         runtime("cudaMemset2DAsync", address, 4L, 0, 2L, count, opened.computeStream);

@@ -5,6 +5,7 @@ import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The loops over stored gradients. A call works on one tile: at most {@link #tileRows()} rows, adjacent blocks, m columns at a time, single-threaded; the
@@ -50,6 +51,11 @@ public interface GradientKernels {
     /** What a device has done and holds; empty if there is none. */
     default Optional<DeviceFigures> deviceFigures() {
         return Optional.empty();
+    }
+
+    /** Bytes of its memory that the device copies in a second, measured over {@code bytes}; empty if there is no device. */
+    default OptionalDouble measureDeviceCopy(long bytes) {
+        return OptionalDouble.empty();
     }
 
     /** Gives back what was opened; columns and sums must have gone. */

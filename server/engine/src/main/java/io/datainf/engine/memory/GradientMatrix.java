@@ -66,6 +66,11 @@ public final class GradientMatrix implements AutoCloseable {
         return !window;
     }
 
+    /** Whether the matrix is not closed. */
+    public boolean alive() {
+        return rows.alive();
+    }
+
     /** Changes whenever rows that were published empty have been filled in. */
     public int generation() {
         return generation.get();

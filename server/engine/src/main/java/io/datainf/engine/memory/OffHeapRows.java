@@ -47,6 +47,11 @@ public final class OffHeapRows implements AutoCloseable {
         this.rowsPerChunk = TILE_ROWS * (int) Math.max(1, CHUNK_TARGET_BYTES / (TILE_ROWS * strideBytes));
     }
 
+    /** Whether the table is not closed. */
+    boolean alive() {
+        return arena.scope().isAlive();
+    }
+
     /** Distance from one row to the next, bytes. */
     public long strideBytes() {
         return strideBytes;

@@ -1,6 +1,7 @@
 package io.datainf.engine.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.datainf.engine.memory.ElementType;
@@ -8,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -59,6 +61,28 @@ class CublasKernelsTest {
             assertThat(kernels.figures().uploadedBytes()).isEqualTo(47 * rows.strideBytes());
             kernels.close();
         }
+    }
+
+    @Test
+    @Timeout(60)
+    void newRows_areBroughtBeforeAnyoneAsks_andThoseOfAClosedMatrixGo() {
+        SimulatedCuda.reset(DEVICE_BYTES, true);
+        CublasKernels kernels = open(ROW_BYTES).followRows();
+        try (DeviceRowsFixture rows = new DeviceRowsFixture(ElementType.F32, 500)) {
+            double ignored = rows.error(kernels, 1, 1);
+            rows.append(12);
+            while (kernels.figures().uploadedBytes() < 512 * rows.strideBytes()) {
+                Thread.onSpinWait();
+            }
+            assertThat(rows.error(kernels, 3, 1)).isLessThan(kernels.relativeError());
+            assertThat(kernels.figures().uploadedBytes()).isEqualTo(512 * rows.strideBytes());
+        }
+        while (kernels.figures().rowBytes() > 0) {
+            Thread.onSpinWait();
+        }
+        kernels.close();
+        assertThat(SimulatedCuda.broken()).isEmpty();
+        assertLeftNothing();
     }
 
     @Test
@@ -118,6 +142,38 @@ class CublasKernelsTest {
             assertThat(kernels.figures().lastError()).contains("cuda");
             kernels.close();
         }
+    }
+
+    @Test
+    void olderGpu_leavesBfloat16ToTheHost() {
+        SimulatedCuda.call("sim_set_capability", 7, 5);
+        GradientKernels kernels = GradientKernels.open(SimulatedCuda.options(ROW_BYTES));
+        long before = kernels.deviceFigures().orElseThrow().errorCount();
+        for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
+            try (DeviceRowsFixture rows = new DeviceRowsFixture(type, 300)) {
+                assertThat(rows.error(kernels, 3, 1)).isLessThan(kernels.relativeError());
+            }
+        }
+        assertThat(kernels.deviceFigures().orElseThrow().errorCount()).isEqualTo(before);
+        kernels.close();
+        assertThat(SimulatedCuda.broken()).isEmpty();
+        assertLeftNothing();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "sim_set_driver,0,there is none",
+        "sim_set_driver,11040,this one is for CUDA 11.4",
+        "sim_set_devices,0,the driver finds no device",
+        "sim_set_memory,1000,needs more free memory of the GPU",
+        "sim_fault_after_gemms,1,needs a GPU that computes"
+    })
+    void open_whatIsMissing_isNamed(String what, long value, String sentence) {
+        boolean wide = what.equals("sim_set_memory");
+        SimulatedCuda.call(what, wide ? (Object) value : (Object) (int) value);
+        assertThatExceptionOfType(EngineUnavailableException.class)
+                .isThrownBy(() -> GradientKernels.open(SimulatedCuda.options(ROW_BYTES)))
+                .withMessageContaining(sentence);
     }
 
     /** Each function fails once, at each of its first calls: the answer is right all the same, or the engine does not open. */
