@@ -48,7 +48,7 @@ public final class GpuSuite {
      *
      * @param arguments none, or --quick
      */
-    public static void main(String[] arguments) {
+    public static void main(String[] arguments) throws Exception {
         boolean quick = SuiteArguments.quick(arguments);
         List<Path> libraries = Stream.of(
                         System.getProperty("datainf.cuda.libs", "").split(":", -1))
@@ -78,7 +78,7 @@ public final class GpuSuite {
                 }
             }
         }
-        figures.add(Figure.atMost("pieces that the CPU computed", device().hostPieceCount(), "", 0));
+        figures.add(Figure.atMost("pieces that the CPU computed", (double) device().hostPieceCount(), "", 0));
         return figures;
     }
 
