@@ -7,13 +7,17 @@ import java.util.Arrays;
 /**
  * What may be wrong with gradients: the worst of several runs. Runs without samples do not count.
  *
- * @param zeroSampleShare greatest share of samples of a run whose gradient is zero in every block, in [0, 1]
+ * @param zeroSampleShare greatest share of samples of a run whose gradient is zero in every block, in [0, 1]; of runs with {@value #LEAST_SAMPLES} samples
+ *     or more
  * @param skippedBlockCount most blocks of a run that are zero in all its samples
  * @param leastLambda smallest damping lambda_l of a block that is not skipped; NaN if there is none
  * @param greatestLambda greatest damping lambda_l; NaN if there is none
  */
 public record GradientHealth(
         double zeroSampleShare, long skippedBlockCount, double leastLambda, double greatestLambda) {
+
+    /** Below that, one sample is a share that says nothing. */
+    static final int LEAST_SAMPLES = 100;
 
     /** No runs. */
     static final GradientHealth NONE = new GradientHealth(0, 0, Double.NaN, Double.NaN);
@@ -27,8 +31,9 @@ public record GradientHealth(
                         new Damping.Scaled(definition.dampingScale()).lambda(definition.layout(), statistics))
                 .filter(value -> value > 0)
                 .toArray();
+        boolean enough = statistics.sampleCount() >= LEAST_SAMPLES;
         return new GradientHealth(
-                (double) statistics.zeroSampleCount() / statistics.sampleCount(),
+                enough ? (double) statistics.zeroSampleCount() / statistics.sampleCount() : 0,
                 statistics.skippedBlockCount(),
                 Arrays.stream(lambda).min().orElse(Double.NaN),
                 Arrays.stream(lambda).max().orElse(Double.NaN));

@@ -158,7 +158,7 @@ public final class ServerMetrics implements AutoCloseable {
     public void watchGradients(Supplier<GradientHealth> health) {
         gauge(
                 MeterNames.ZERO_SAMPLES,
-                "Share of samples whose gradient is zero in every block, in the open run where it is greatest",
+                "Share of samples whose gradient is zero in every block, in the open run of 100 samples or more where it is greatest",
                 null,
                 health,
                 GradientHealth::zeroSampleShare);
