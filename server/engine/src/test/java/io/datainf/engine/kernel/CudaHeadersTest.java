@@ -75,6 +75,26 @@ class CudaHeadersTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {12, 13})
+    void simulatedDevice_hasTheSignaturesOfTheHeaders(int major) throws Exception {
+        assumeThat(FOLDER).describedAs("cuda.headers").isNotEmpty();
+        assumeThat(SimulatedCuda.present()).isTrue();
+        String warnings = run(
+                List.of(
+                        "cc",
+                        "-std=c11",
+                        "-fsyntax-only",
+                        "-Wall",
+                        "-Wextra",
+                        "-Werror",
+                        "-DSIM_CUDA_MAJOR=" + major,
+                        "-I" + Path.of(FOLDER, String.valueOf(major)),
+                        "src/test/native/simulated_cuda.c"),
+                Path.of("target"));
+        assertThat(warnings).isEmpty();
+    }
+
     /** The runtime library as it is, on a machine without a driver, and with drivers that are stand-ins for one that is too old and one without a device. */
     @ParameterizedTest
     @ValueSource(ints = {12, 13})

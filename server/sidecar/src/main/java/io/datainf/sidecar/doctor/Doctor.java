@@ -66,7 +66,7 @@ public final class Doctor {
         }
         server.addresses().forEach(address -> findings.add(port(address)));
         findings.add(engine(server.engine()));
-        findings.add(gpu());
+        findings.add(gpu(server.engine()));
         findings.add(Clock.check());
         return findings;
     }
@@ -150,8 +150,9 @@ public final class Doctor {
         }
     }
 
-    private static Finding gpu() {
-        try (InfluenceCalculator calculator = InfluenceCalculator.create(1, EngineOptions.of(EngineKind.ND4J_CUDA))) {
+    private static Finding gpu(EngineOptions options) {
+        EngineOptions gpu = new EngineOptions(EngineKind.CUBLAS, options.deviceMemoryBytes(), options.cudaLibraries());
+        try (InfluenceCalculator calculator = InfluenceCalculator.create(1, gpu)) {
             return Finding.ok("gpu", "usable with --engine=%s", calculator.engineName());
         } catch (EngineUnavailableException e) {
             return Finding.ok("gpu", "none to use: %s", String.valueOf(e.getMessage()));

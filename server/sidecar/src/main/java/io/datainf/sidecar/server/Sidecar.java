@@ -224,13 +224,14 @@ final class Sidecar implements AutoCloseable {
         readiness.serve(runs::writeTrouble);
         ServerConfig.Listeners addresses = config.listeners();
         LOG.info(
-                "datainf-server {} serves {} runs of {}: gRPC on {}{}, http://{}; engine {}, {} threads,"
+                "datainf-server {} serves {} runs of {}: gRPC on {}{}, {}://{}; engine {}, {} threads,"
                         + " rows in {}, {} MiB for them",
                 version,
                 runs.figures().runCount(),
                 config.storage().dataDirectory().toAbsolutePath(),
                 ReadyFile.text(grpcAddress()),
                 addresses.unixSocket().map(path -> " and unix:" + path).orElse(""),
+                addresses.security().tls().isPresent() ? "https" : "http",
                 ReadyFile.text(httpAddress()),
                 engine,
                 config.threadCount(),
