@@ -1,11 +1,9 @@
 package io.datainf.engine.kernel;
 
-import io.datainf.engine.kernel.CublasScratch.Use;
 import io.datainf.engine.memory.ElementType;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -42,11 +40,10 @@ final class CublasKernels implements GradientKernels {
 
     private final CudaDevice device;
     private final CublasRows rows;
-    private final CublasScratch scratch;
+    private final CublasTiles tiles; // guarded by the device's lock, like the rows
     private final GradientKernels host;
     private final AtomicLong hostPieces = new AtomicLong();
     private final AtomicLong deviceErrors = new AtomicLong();
-    private MemorySegment pinned = MemorySegment.NULL; // guarded by the device's lock, like the device
     private volatile int groupColumns = MAX_GROUP_COLUMNS;
     private final ScheduledExecutorService follower = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("datainf-gpu-rows").factory());
@@ -64,7 +61,7 @@ final class CublasKernels implements GradientKernels {
     CublasKernels(CudaDevice device, CublasRows rows, GradientKernels host) {
         this.device = device;
         this.rows = rows;
-        this.scratch = new CublasScratch(device, rows);
+        this.tiles = new CublasTiles(device, rows, this::release);
         this.host = host;
     }
 
@@ -109,7 +106,7 @@ final class CublasKernels implements GradientKernels {
     public void dots(GradientTile tile, ColumnVectors vectors, double[] dots) {
         CublasColumns v = (CublasColumns) vectors;
         for (GradientTile piece : cut(tile, rows.rowsPerBlock(tile.matrix()))) {
-            if (hostTypes.contains(tile.elementType()) || !onDevice(() -> deviceDots(tile, piece, v, dots), false)) {
+            if (hostTypes.contains(tile.elementType()) || !onDevice(() -> tiles.dots(tile, piece, v, dots), false)) {
                 hostPieces.incrementAndGet();
                 cut(piece, HOST_TILE_ROWS).forEach(part -> hostDots(tile, part, v, dots));
             }
@@ -123,7 +120,7 @@ final class CublasKernels implements GradientKernels {
         List<GradientTile> pieces = cut(tile, rows.rowsPerBlock(tile.matrix()));
         List<GradientTile> left = hostTypes.contains(tile.elementType())
                 ? pieces
-                : onDevice(() -> deviceAccumulate(tile, pieces, v, weights, r), pieces);
+                : onDevice(() -> tiles.accumulate(tile, pieces, v, weights, r), pieces);
         hostPieces.addAndGet(left.size());
         for (GradientTile piece : left) {
             cut(piece, HOST_TILE_ROWS).forEach(part -> hostAccumulate(tile, part, v, weights, r));
@@ -264,135 +261,6 @@ final class CublasKernels implements GradientKernels {
         }
     }
 
-    private boolean deviceDots(GradientTile tile, GradientTile piece, CublasColumns v, double[] dots) {
-        upload(v);
-        CublasProducts.reserve(scratch, piece, v.groupColumns(), 0);
-        long address = rows.address(piece);
-        if (address == 0) {
-            return false;
-        }
-        CublasProducts products = new CublasProducts(device, scratch, piece, address);
-        int blockCount = piece.blocks().blockCount();
-        int offset = (int) (piece.firstOrdinal() - tile.firstOrdinal());
-        for (int column = 0; column < v.columnCount(); column += v.groupColumns()) {
-            int count = v.columnsFrom(column);
-            MemorySegment found = stage(4L * blockCount * piece.rowCount() * count);
-            device.read(products.dots(v.groupAddress(column), count), found);
-            device.synchronize();
-            long at = 0;
-            for (int b = 0; b < blockCount; b++) {
-                int first = (b * v.columnCount() + column) * tile.rowCount() + offset;
-                for (int k = 0; k < piece.rowCount(); k++) {
-                    for (int j = 0; j < count; j++) {
-                        dots[first + j * tile.rowCount() + k] = found.getAtIndex(ValueLayout.JAVA_FLOAT, at++);
-                    }
-                }
-            }
-        }
-        return true;
-    }
-
-    /** Returns the pieces that do not lie on the device. */
-    private List<GradientTile> deviceAccumulate(
-            GradientTile tile, List<GradientTile> pieces, CublasColumns v, double[] weights, DoubleColumns sums) {
-        upload(v);
-        int setCount = sums.columnCount() / v.columnCount();
-        long target = scratch.floats(
-                Use.SUMS, CublasProducts.sumFloats(tile.blocks(), tile.elementType(), sums.columnCount()));
-        List<GradientTile> left = new ArrayList<>();
-        for (GradientTile piece : pieces) {
-            CublasProducts.reserve(scratch, piece, v.groupColumns(), setCount);
-            long address = rows.address(piece);
-            if (address == 0) {
-                left.add(piece);
-                continue;
-            }
-            CublasProducts products = new CublasProducts(device, scratch, piece, address);
-            long deviceWeights = uploadWeights(tile, piece, weights, setCount);
-            boolean fromZero = left.size() == pieces.indexOf(piece);
-            forEachGroup(
-                    tile,
-                    v,
-                    setCount,
-                    target,
-                    (column, count, groupTarget) -> products.accumulate(
-                            products.dots(v.groupAddress(column), count),
-                            count,
-                            deviceWeights,
-                            setCount,
-                            groupTarget,
-                            fromZero));
-        }
-        if (left.size() < pieces.size()) {
-            collect(tile, v, setCount, target, sums);
-        }
-        return left;
-    }
-
-    /** Takes columns that are multiplied at once, and where their sums are added up on the device. */
-    @FunctionalInterface
-    private interface GroupAction {
-        void take(int column, int count, long target);
-    }
-
-    private static void forEachGroup(
-            GradientTile tile, CublasColumns v, int setCount, long target, GroupAction action) {
-        for (int column = 0; column < v.columnCount(); column += v.groupColumns()) {
-            long before = CublasProducts.sumFloats(tile.blocks(), tile.elementType(), setCount * column);
-            action.take(column, v.columnsFrom(column), target + 4 * before);
-        }
-    }
-
-    /** Fetches all sums, then adds them up. */
-    private void collect(GradientTile tile, CublasColumns v, int setCount, long target, DoubleColumns sums) {
-        long columnBytes = 4L * tile.blocks().elementCount();
-        MemorySegment found = stage(columnBytes * sums.columnCount());
-        forEachGroup(tile, v, setCount, target, (column, count, groupTarget) -> {
-            long collected = CublasProducts.collect(device, scratch, tile, groupTarget, setCount * count);
-            device.read(collected, found.asSlice(columnBytes * setCount * column, columnBytes * setCount * count));
-        });
-        device.synchronize();
-        forEachGroup(tile, v, setCount, target, (column, count, groupTarget) -> {
-            for (int i = 0; i < setCount * count; i++) {
-                int sum = i / count * v.columnCount() + column + i % count;
-                sums.addFloats(sum, found.asSlice(columnBytes * ((long) setCount * column + i), columnBytes));
-            }
-        });
-    }
-
-    private long uploadWeights(GradientTile tile, GradientTile piece, double[] weights, int setCount) {
-        int rowCount = piece.rowCount();
-        int pairs = piece.blocks().blockCount() * setCount;
-        long target = scratch.floats(Use.WEIGHTS, (long) pairs * rowCount);
-        MemorySegment staged = stage(4L * pairs * rowCount);
-        int offset = (int) (piece.firstOrdinal() - tile.firstOrdinal());
-        for (int pair = 0; pair < pairs; pair++) {
-            for (int k = 0; k < rowCount; k++) {
-                float weight = (float) weights[pair * tile.rowCount() + offset + k];
-                staged.setAtIndex(ValueLayout.JAVA_FLOAT, (long) pair * rowCount + k, weight);
-            }
-        }
-        device.write(staged, target);
-        return target;
-    }
-
-    /** Brings columns to the device unless they are there. */
-    private void upload(CublasColumns v) {
-        if (v.address() != 0) {
-            return;
-        }
-        MemorySegment staged = stage(v.deviceBytes());
-        v.fill(staged);
-        long address = rows.allocate(v.deviceBytes());
-        try {
-            device.write(staged, address);
-        } catch (CudaException e) {
-            device.free(address);
-            throw e;
-        }
-        v.setAddress(address, () -> release(address));
-    }
-
     private void release(long address) {
         boolean ignored = onDevice(
                 () -> {
@@ -400,20 +268,6 @@ final class CublasKernels implements GradientKernels {
                     return true;
                 },
                 false);
-    }
-
-    /** Memory to copy through; what was copied through it before has arrived. */
-    private MemorySegment stage(long bytes) {
-        device.synchronize();
-        if (pinned.byteSize() < bytes) {
-            MemorySegment small = pinned;
-            pinned = MemorySegment.NULL;
-            if (small.byteSize() > 0) {
-                device.freePinned(small);
-            }
-            pinned = device.allocatePinned(bytes);
-        }
-        return pinned.asSlice(0, bytes);
     }
 
     private void hostDots(GradientTile tile, GradientTile part, CublasColumns v, double[] dots) {
@@ -446,11 +300,8 @@ final class CublasKernels implements GradientKernels {
         follower.shutdown();
         device.lock().lock();
         try {
-            scratch.close();
+            tiles.close();
             rows.close();
-            if (pinned.byteSize() > 0) {
-                device.freePinned(pinned);
-            }
         } catch (CudaException e) {
             LOG.warn("memory of the GPU was not given back: {}", e.getMessage());
         } finally {
