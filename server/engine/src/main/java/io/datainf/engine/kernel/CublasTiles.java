@@ -176,6 +176,7 @@ final class CublasTiles implements AutoCloseable {
 
     @Override
     public void close() {
+        device.synchronize(); // what was begun before a failure may still use the memory
         scratch.close();
         if (pinned.byteSize() > 0) {
             device.freePinned(pinned);
