@@ -106,6 +106,20 @@ def test_watch_leaves_gradients_of_training_as_they_are(
     assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
 
 
+def test_watch_takes_the_head_that_is_trained_beside(client: datainf.Client, run_id: str) -> None:
+    model, batch = roberta().train(), classification_batch()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # the batch-of-one loop draws anew
+    trained = _Trained(client, run_id, model, include=["classifier.out_proj.weight"])
+    with trained.cap as cap:
+        loss = model(**batch).loss
+        cap.watch([0, 1, 2, 3], batch, loss)
+        loss.backward()
+    assert any(block.name.endswith("classifier.out_proj.weight") for block in trained.cap.blocks)
+    trained.require("modules_to_save during training", [batch])
+
+
 def test_watch_with_num_items_and_number_of_processes(client: datainf.Client, run_id: str) -> None:
     model = llama().train()
     trained = _Trained(client, run_id, model)
