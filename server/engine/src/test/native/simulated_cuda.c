@@ -685,7 +685,11 @@ EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t *created) {
 
 EXPORT cublasStatus_t cublasDestroy_v2(cublasHandle_t given) {
     ENTER(cublasStatus_t, "cublasDestroy_v2");
-    if (cublasStream("cublasDestroy_v2", given) >= 0) drainAll();
+    if (given != (cublasHandle_t)&handle || !handle.live) {
+        violation("cublasDestroy_v2", "a handle that is none");
+        LEAVE(cublasStatus_t, CUBLAS_INVALID_VALUE);
+    }
+    drainAll();
     handle.live = 0;
     LEAVE(cublasStatus_t, 0);
 }

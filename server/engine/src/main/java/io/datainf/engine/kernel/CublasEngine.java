@@ -2,6 +2,7 @@ package io.datainf.engine.kernel;
 
 import io.datainf.engine.memory.ElementType;
 import java.util.List;
+import java.util.OptionalLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,22 +52,33 @@ final class CublasEngine {
     }
 
     private static CublasKernels open(CudaFunctions functions, EngineOptions options) {
-        CudaDevice device = null;
         try {
-            device = new CudaDevice(functions);
-            long budget = options.deviceMemoryBytes()
-                    .orElse(device.memory().totalBytes() / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT);
-            return new CublasKernels(device, new CublasRows(device, budget, STAGING_BYTES), EngineChoice.onCpu());
+            return kernels(functions, options.deviceMemoryBytes(), STAGING_BYTES);
         } catch (CudaException e) {
-            if (device != null) {
-                device.close();
-            }
             throw new EngineUnavailableException(
                     "engine cublas needs %s: %s"
                             .formatted(
                                     e.outOfMemory() ? "more free memory of the GPU" : "a working GPU",
                                     String.valueOf(e.getMessage())),
                     e);
+        }
+    }
+
+    /**
+     * Makes kernels of the first GPU.
+     *
+     * @throws CudaException if it does not work or has too little memory
+     */
+    static CublasKernels kernels(CudaFunctions functions, OptionalLong rowBytes, long stagingBytes) {
+        CudaDevice device = new CudaDevice(functions);
+        try {
+            long budget = rowBytes.isPresent()
+                    ? rowBytes.getAsLong()
+                    : device.memory().totalBytes() / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT;
+            return new CublasKernels(device, new CublasRows(device, budget, stagingBytes), EngineChoice.onCpu());
+        } catch (CudaException e) {
+            device.close();
+            throw e;
         }
     }
 }

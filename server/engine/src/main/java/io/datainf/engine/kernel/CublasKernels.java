@@ -37,6 +37,7 @@ final class CublasKernels implements GradientKernels {
     private static final int COPY_ROWS = 4096;
     private static final int COPY_ROUNDS = 10;
     private static final int FOLLOW_MILLIS = 20;
+    private static final long REGROW_NANOS = 60_000_000_000L;
 
     private final CudaDevice device;
     private final CublasRows rows;
@@ -44,10 +45,12 @@ final class CublasKernels implements GradientKernels {
     private final GradientKernels host;
     private final AtomicLong hostPieces = new AtomicLong();
     private final AtomicLong deviceErrors = new AtomicLong();
-    private volatile int groupColumns = MAX_GROUP_COLUMNS;
+    private int groupColumns = MAX_GROUP_COLUMNS; // guarded by this, as the next
+    private long groupsChangedNanos;
     private final ScheduledExecutorService follower = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("datainf-gpu-rows").factory());
     private final Set<ElementType> hostTypes = ConcurrentHashMap.newKeySet();
+    private boolean closed; // guarded by the device's lock
     private volatile boolean failed;
     private volatile String lastError = "";
     private volatile CudaDevice.Memory memory = new CudaDevice.Memory(0, 0);
@@ -89,7 +92,23 @@ final class CublasKernels implements GradientKernels {
 
     @Override
     public ColumnVectors newVectors(BlockRange blocks, ElementType elementType, int columnCount, Arena arena) {
-        return new CublasColumns(blocks, elementType, columnCount, groupColumns, arena);
+        return new CublasColumns(blocks, elementType, columnCount, groupColumns(), arena);
+    }
+
+    /** Columns to multiply at once: fewer after memory was short, twice as many again each minute after that. */
+    private synchronized int groupColumns() {
+        long now = System.nanoTime();
+        if (groupColumns < MAX_GROUP_COLUMNS && now - groupsChangedNanos > REGROW_NANOS) {
+            groupColumns *= 2;
+            groupsChangedNanos = now;
+        }
+        return groupColumns;
+    }
+
+    private synchronized int halveGroups() {
+        groupColumns = Math.max(1, groupColumns / 2);
+        groupsChangedNanos = System.nanoTime();
+        return groupColumns;
     }
 
     @Override
@@ -246,11 +265,10 @@ final class CublasKernels implements GradientKernels {
     private void note(CudaException e) {
         deviceErrors.incrementAndGet();
         lastError = String.valueOf(e.getMessage());
-        if (e.outOfMemory() && groupColumns > 1) {
-            groupColumns /= 2;
+        if (e.outOfMemory()) {
             LOG.warn(
-                    "the GPU's memory is short, so that the CPU computes some products; {} columns at once from now on: {}",
-                    groupColumns,
+                    "the GPU's memory is short, so that the CPU computes some products; {} columns at once for now: {}",
+                    halveGroups(),
                     e.getMessage());
         } else if (e.lasting()) {
             failed = true;
@@ -262,12 +280,14 @@ final class CublasKernels implements GradientKernels {
     }
 
     private void release(long address) {
-        boolean ignored = onDevice(
-                () -> {
-                    device.free(address);
-                    return true;
-                },
-                false);
+        device.lock().lock();
+        try {
+            if (!closed) {
+                device.discard(address);
+            }
+        } finally {
+            device.lock().unlock();
+        }
     }
 
     private void hostDots(GradientTile tile, GradientTile part, CublasColumns v, double[] dots) {
@@ -300,13 +320,15 @@ final class CublasKernels implements GradientKernels {
         follower.shutdown();
         device.lock().lock();
         try {
+            device.synchronize(); // what was begun before a failure may still use the memory
+        } catch (CudaException e) {
+            LOG.warn("the GPU does not end its work: {}", e.getMessage());
+        } finally {
             tiles.close();
             rows.close();
-        } catch (CudaException e) {
-            LOG.warn("memory of the GPU was not given back: {}", e.getMessage());
-        } finally {
-            failed = true; // nothing more is asked of it
             device.close();
+            failed = true; // nothing more is asked of it
+            closed = true;
             device.lock().unlock();
         }
     }

@@ -3,6 +3,7 @@ package io.datainf.engine.kernel;
 import io.datainf.engine.memory.GradientMatrix;
 import io.datainf.engine.memory.OffHeapRows;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,7 +32,7 @@ final class CublasRows implements AutoCloseable {
     private final CudaDevice device;
     private final long budgetBytes;
     private final long stagingBytes;
-    private final Staging[] stagings = new Staging[STAGINGS];
+    private final List<Staging> stagings = new ArrayList<>();
     private final Map<Key, RowBlock> blocks = new LinkedHashMap<>(16, 0.75f, true);
     private final AtomicLong residentBytes = new AtomicLong();
     private final AtomicLong uploadedBytes = new AtomicLong();
@@ -54,7 +55,25 @@ final class CublasRows implements AutoCloseable {
     }
 
     /** Memory that the device copies from, and when it has done so. */
-    private record Staging(MemorySegment memory, long event) {}
+    private final class Staging {
+        final MemorySegment memory;
+        final long event;
+
+        Staging() {
+            memory = device.allocatePinned(stagingBytes);
+            try {
+                event = device.newEvent();
+            } catch (CudaException e) {
+                device.discardPinned(memory);
+                throw e;
+            }
+        }
+
+        void discard() {
+            device.discardPinned(memory);
+            device.discardEvent(event);
+        }
+    }
 
     /**
      * Prepares to keep rows.
@@ -67,8 +86,13 @@ final class CublasRows implements AutoCloseable {
         this.device = device;
         this.budgetBytes = budgetBytes;
         this.stagingBytes = stagingBytes;
-        for (int i = 0; i < STAGINGS; i++) {
-            stagings[i] = new Staging(device.allocatePinned(stagingBytes), device.newEvent());
+        try {
+            for (int i = 0; i < STAGINGS; i++) {
+                stagings.add(new Staging());
+            }
+        } catch (CudaException e) {
+            close();
+            throw e;
         }
     }
 
@@ -226,7 +250,7 @@ final class CublasRows implements AutoCloseable {
 
     private void upload(MemorySegment rows, long target) {
         for (long at = 0; at < rows.byteSize(); at += stagingBytes) {
-            Staging staging = stagings[turn++ % STAGINGS];
+            Staging staging = stagings.get(turn++ % STAGINGS);
             device.await(staging.event);
             MemorySegment part = staging.memory.asSlice(0, Math.min(stagingBytes, rows.byteSize() - at));
             part.copyFrom(rows.asSlice(at, part.byteSize()));
@@ -236,15 +260,12 @@ final class CublasRows implements AutoCloseable {
         }
     }
 
+    /** Gives everything back, as far as the device lets it. */
     @Override
     public void close() {
-        boolean more = true;
-        while (more) {
-            more = evictEldest();
-        }
-        for (Staging staging : stagings) {
-            device.freePinned(staging.memory);
-            device.freeEvent(staging.event);
-        }
+        blocks.values().forEach(block -> device.discard(block.address));
+        blocks.clear();
+        residentBytes.set(0);
+        stagings.forEach(Staging::discard);
     }
 }

@@ -64,7 +64,7 @@ final class CublasScratch implements AutoCloseable {
 
     @Override
     public void close() {
-        memory.values().forEach(each -> device.free(each.address));
+        memory.values().forEach(each -> device.discard(each.address));
         memory.clear();
     }
 }

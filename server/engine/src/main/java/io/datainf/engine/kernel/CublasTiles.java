@@ -174,12 +174,12 @@ final class CublasTiles implements AutoCloseable {
         return pinned.asSlice(0, bytes);
     }
 
+    /** Gives everything back, as far as the device lets it. */
     @Override
     public void close() {
-        device.synchronize(); // what was begun before a failure may still use the memory
         scratch.close();
         if (pinned.byteSize() > 0) {
-            device.freePinned(pinned);
+            device.discardPinned(pinned);
         }
     }
 }

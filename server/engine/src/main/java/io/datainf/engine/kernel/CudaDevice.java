@@ -134,8 +134,17 @@ final class CudaDevice implements AutoCloseable {
         return made("cudaEventCreateWithFlags", DISABLE_TIMING);
     }
 
-    void freeEvent(long event) {
-        runtime("cudaEventDestroy", event);
+    /** Gives memory back at the end, whatever the device says to that; so do the other two. */
+    void discard(long address) {
+        giveBack("cudaFree", address);
+    }
+
+    void discardPinned(MemorySegment memory) {
+        giveBack("cudaFreeHost", memory.address());
+    }
+
+    void discardEvent(long event) {
+        giveBack("cudaEventDestroy", event);
     }
 
     /** Copies rows to the device, while it may compute. */
