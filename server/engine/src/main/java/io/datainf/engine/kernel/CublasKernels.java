@@ -255,6 +255,7 @@ final class CublasKernels implements GradientKernels {
                 known.totalBytes(),
                 rows.residentBytes(),
                 rows.uploadedBytes(),
+                device.transferredBytes(),
                 kernelNanos.get(),
                 hostPieces.get(),
                 deviceErrors.get(),

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 
 /*
@@ -57,6 +58,7 @@ final class CudaDevice implements AutoCloseable {
     private final MemorySegment zero = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 0f);
     private final MemorySegment one = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
     private final MemorySegment minusOne = arena.allocateFrom(ValueLayout.JAVA_FLOAT, -1f);
+    private final AtomicLong transferredBytes = new AtomicLong();
     private final Opened opened;
 
     /** What has to be given back, in the order of its making; 0: not made. */
@@ -149,7 +151,7 @@ final class CudaDevice implements AutoCloseable {
 
     /** Copies rows to the device, while it may compute. */
     void copyRows(MemorySegment pinned, long target) {
-        runtime("cudaMemcpyAsync", target, pinned, pinned.byteSize(), HOST_TO_DEVICE, opened.copyStream);
+        copy(target, pinned, pinned.byteSize(), HOST_TO_DEVICE, opened.copyStream);
     }
 
     /** Makes {@code event} happen when the rows copied so far have arrived. */
@@ -170,12 +172,22 @@ final class CudaDevice implements AutoCloseable {
 
     /** Copies to the device in the order of the computation. */
     void write(MemorySegment pinned, long target) {
-        runtime("cudaMemcpyAsync", target, pinned, pinned.byteSize(), HOST_TO_DEVICE, opened.computeStream);
+        copy(target, pinned, pinned.byteSize(), HOST_TO_DEVICE, opened.computeStream);
     }
 
     /** Copies from the device in the order of the computation. */
     void read(long source, MemorySegment pinned) {
-        runtime("cudaMemcpyAsync", pinned, source, pinned.byteSize(), DEVICE_TO_HOST, opened.computeStream);
+        copy(pinned, source, pinned.byteSize(), DEVICE_TO_HOST, opened.computeStream);
+    }
+
+    private void copy(Object target, Object source, long bytes, int direction, long stream) {
+        runtime("cudaMemcpyAsync", target, source, bytes, direction, stream);
+        transferredBytes.addAndGet(bytes);
+    }
+
+    /** Bytes copied to the device and back so far. */
+    long transferredBytes() {
+        return transferredBytes.get();
     }
 
     /** Waits for the computation. */

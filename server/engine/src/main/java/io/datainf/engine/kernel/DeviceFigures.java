@@ -7,6 +7,7 @@ package io.datainf.engine.kernel;
  * @param totalBytes memory that it has
  * @param rowBytes memory that rows take
  * @param uploadedBytes bytes of rows copied to it since the start
+ * @param transferredBytes bytes that went to the device and back since the start, rows, columns and results
  * @param kernelNanos time in which it computed or copied for queries, since the start
  * @param hostPieceCount pieces of tiles that the CPU computed instead, since the start
  * @param errorCount calls that failed since the start
@@ -18,6 +19,7 @@ public record DeviceFigures(
         long totalBytes,
         long rowBytes,
         long uploadedBytes,
+        long transferredBytes,
         long kernelNanos,
         long hostPieceCount,
         long errorCount,

@@ -50,6 +50,12 @@ final class DeviceMetrics implements MeterBinder {
                 DeviceFigures::uploadedBytes);
         counter(
                 registry,
+                MeterNames.DEVICE_TRANSFERRED,
+                "Bytes that went to the GPU and back: gradients, columns and results",
+                "bytes",
+                DeviceFigures::transferredBytes);
+        counter(
+                registry,
                 MeterNames.DEVICE_BUSY,
                 "Time in which the GPU computed or copied",
                 "seconds",

@@ -58,6 +58,7 @@ final class MeterNames {
     static final String DEVICE_MEMORY_SIZE = "datainf.device.memory.size";
     static final String DEVICE_ROW_MEMORY = "datainf.device.row.memory";
     static final String DEVICE_UPLOADED = "datainf.device.uploaded";
+    static final String DEVICE_TRANSFERRED = "datainf.device.transferred";
     static final String DEVICE_BUSY = "datainf.device.busy";
     static final String DEVICE_FALLBACKS = "datainf.device.fallbacks";
     static final String DEVICE_ERRORS = "datainf.device.errors";

@@ -155,7 +155,7 @@ class ServerMetricsTest {
 
     @Test
     void device_isAskedAtEachScrape() {
-        metrics.watchDevice(() -> new DeviceFigures(3, 8, 2, 5, 1_500_000_000, 4, 1, false, "why"));
+        metrics.watchDevice(() -> new DeviceFigures(3, 8, 2, 5, 9, 1_500_000_000, 4, 1, false, "why"));
 
         assertThat(scrape())
                 .contains(
@@ -164,6 +164,7 @@ class ServerMetricsTest {
                         "datainf_device_memory_size_bytes 8.0",
                         "datainf_device_row_memory_bytes 2.0",
                         "datainf_device_uploaded_bytes_total 5.0",
+                        "datainf_device_transferred_bytes_total 9.0",
                         "datainf_device_busy_seconds_total 1.5",
                         "datainf_device_fallbacks_total 4.0",
                         "datainf_device_errors_total 1.0");
