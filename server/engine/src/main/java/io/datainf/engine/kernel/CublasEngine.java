@@ -74,7 +74,7 @@ final class CublasEngine {
         try {
             long budget = rowBytes.isPresent()
                     ? rowBytes.getAsLong()
-                    : device.memory().totalBytes() / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT;
+                    : device.memory().freeBytes() / 100 * EngineOptions.DEFAULT_DEVICE_PERCENT;
             return new CublasKernels(device, new CublasRows(device, budget, stagingBytes), EngineChoice.onCpu());
         } catch (CudaException e) {
             device.close();

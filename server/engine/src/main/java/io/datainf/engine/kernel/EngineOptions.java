@@ -9,7 +9,7 @@ import java.util.OptionalLong;
  *
  * @param kind the engine
  * @param deviceMemoryBytes most memory of a GPU that stored gradients may take; if absent, {@value #DEFAULT_DEVICE_PERCENT} %
- *     of all it has. Other engines ignore it
+ *     of what is free when it is opened; of all it has, for {@link EngineKind#ND4J_CUDA}. Other engines ignore it
  * @param cudaLibraries folders to look for CUDA's libraries in; none: where they usually are. For {@link EngineKind#CUBLAS}
  */
 public record EngineOptions(EngineKind kind, OptionalLong deviceMemoryBytes, List<Path> cudaLibraries) {

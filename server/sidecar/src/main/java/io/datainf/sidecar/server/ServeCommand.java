@@ -246,7 +246,7 @@ class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--device-memory",
             paramLabel = "SIZE",
-            description = "Most memory of the GPU for gradients. Default: 70 %% of it.")
+            description = "Most memory of the GPU for gradients. Default: 70 %% of what is free at the start.")
     private @Nullable ByteCount deviceMemory;
 
     @Option(
