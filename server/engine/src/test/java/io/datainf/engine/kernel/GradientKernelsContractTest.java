@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -29,13 +30,21 @@ class GradientKernelsContractTest {
     private static final int[] WIDTHS = {1, 1021, 2, 3, 127, 7, 13, 1, 2053, 17, 31, 61, 251, 4099, 64, 1};
     private static final int[] COLUMN_COUNTS = {1, 2, 3, 7, 8, 16, 32, 33};
 
+    private static final List<Arguments> KERNELS = makeKernels();
+
     static List<Arguments> kernelsAndTypes() {
+        return KERNELS;
+    }
+
+    private static List<Arguments> makeKernels() {
         List<Arguments> arguments = new ArrayList<>();
         List<GradientKernels> all =
                 new ArrayList<>(List.of(GradientKernels.scalar(), GradientKernels.vector(), GradientKernels.exact()));
         if (SimulatedCuda.present()) {
             SimulatedCuda.reset(1L << 30, true);
-            all.add(GradientKernels.open(SimulatedCuda.options(1 << 28)));
+            GradientKernels cublas = GradientKernels.open(SimulatedCuda.options(1 << 28));
+            all.add(SimulatedCuda.inMode(cublas, true));
+            all.add(SimulatedCuda.inMode(cublas, false));
         }
         for (GradientKernels kernels : all) {
             for (ElementType type : List.of(ElementType.F32, ElementType.BF16)) {
@@ -155,6 +164,24 @@ class GradientKernelsContractTest {
                 }
             }
         }
+    }
+
+    @AfterAll
+    static void simulatedDevice_didAllOfItsWork_andWasUsedByTheRules() {
+        if (SimulatedCuda.present()) {
+            assertThat(SimulatedCuda.broken()).isEmpty();
+            assertThat(SimulatedCuda.number("sim_calls", "cublasGemmStridedBatchedEx"))
+                    .isPositive();
+            assertThat(cublasFigures().hostPieceCount()).isZero();
+        }
+    }
+
+    private static DeviceFigures cublasFigures() {
+        return KERNELS.stream()
+                .map(arguments -> (GradientKernels) arguments.get()[1])
+                .flatMap(kernels -> kernels.deviceFigures().stream())
+                .findFirst()
+                .orElseThrow();
     }
 
     private static double norm(double[] values) {

@@ -9,6 +9,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -50,6 +51,17 @@ public final class SimulatedCuda {
     /** Options of the engine for this device. */
     public static EngineOptions options(long rowBytes) {
         return new EngineOptions(EngineKind.CUBLAS, OptionalLong.of(rowBytes), List.of(FOLDER));
+    }
+
+    /** The same kernels, for whose calls streams work lazily or eagerly. */
+    static GradientKernels inMode(GradientKernels kernels, boolean lazy) {
+        return (GradientKernels) Proxy.newProxyInstance(
+                SimulatedCuda.class.getClassLoader(),
+                new Class<?>[] {GradientKernels.class},
+                (self, method, arguments) -> {
+                    call("sim_set_lazy", lazy ? 1 : 0);
+                    return method.invoke(kernels, arguments);
+                });
     }
 
     static void call(String function, Object... arguments) {
