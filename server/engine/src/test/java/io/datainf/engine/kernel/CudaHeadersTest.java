@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -102,15 +103,24 @@ class CudaHeadersTest {
         assumeThat(FOLDER).describedAs("cuda.headers").isNotEmpty();
         assumeThat(SimulatedCuda.present()).isTrue();
         Path driver = Files.createDirectories(Path.of("target", "stand-in-driver"));
-        assertThat(refusal(major, "", driver)).contains("needs NVIDIA's driver: there is none");
-        assertThat(refusal(major, "11040", driver))
+        assertThat(refusal(List.of(major), "", driver)).contains("needs NVIDIA's driver: there is none");
+        assertThat(refusal(List.of(major), "11040", driver))
                 .contains("needs a newer driver for the libraries of CUDA " + major, "this one is for CUDA 11.4");
-        assertThat(refusal(major, major + "090", driver)).contains("the driver finds no device");
+        assertThat(refusal(List.of(major), major + "090", driver)).contains("the driver finds no device");
         assertThat(CudaLibraries.find(List.of(driver))).isEmpty();
     }
 
+    @Test
+    void bothVersions_areTriedNewestFirst_andTheOneThatFitsTheDriverIsTaken() throws Exception {
+        assumeThat(FOLDER).describedAs("cuda.headers").isNotEmpty();
+        assumeThat(SimulatedCuda.present()).isTrue();
+        Path driver = Files.createDirectories(Path.of("target", "stand-in-driver-of-12"));
+        assertThat(refusal(List.of(12, 13), "12090", driver)).contains("the driver finds no device");
+        assertThat(refusal(List.of(12, 13), "11040", driver)).contains("for the libraries of CUDA 12");
+    }
+
     /** Opens the libraries in a process of its own, which finds a stand-in for libcuda of that version. */
-    private static String refusal(int major, String version, Path folder) throws Exception {
+    private static String refusal(List<Integer> majors, String version, Path folder) throws Exception {
         Path library = folder.resolve("libcuda.so.1");
         Files.deleteIfExists(library);
         if (!version.isEmpty()) {
@@ -118,16 +128,18 @@ class CudaHeadersTest {
             Files.writeString(source, STAND_IN.replace("VERSION", version));
             run(List.of("cc", "-shared", "-fPIC", "-o", library.toString(), source.toString()), folder);
         }
-        Path libraries = Files.createDirectories(folder.resolve("cuda" + major));
-        for (String name : List.of("libcublas.so.", "libcublasLt.so.")) {
-            Files.writeString(libraries.resolve(name + major), "not opened before a device is found");
+        Path libraries = Files.createDirectories(folder.resolve("cuda" + majors));
+        for (int major : majors) {
+            for (String name : List.of("libcublas.so.", "libcublasLt.so.")) {
+                Files.writeString(libraries.resolve(name + major), "not opened before a device is found");
+            }
+            Path runtime = libraries.resolve("libcudart.so." + major);
+            Files.deleteIfExists(runtime);
+            Files.createSymbolicLink(
+                    runtime,
+                    Path.of(FOLDER, String.valueOf(major), "lib", "libcudart.so." + major)
+                            .toAbsolutePath());
         }
-        Path runtime = libraries.resolve("libcudart.so." + major);
-        Files.deleteIfExists(runtime);
-        Files.createSymbolicLink(
-                runtime,
-                Path.of(FOLDER, String.valueOf(major), "lib", "libcudart.so." + major)
-                        .toAbsolutePath());
         return run(
                 List.of(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
